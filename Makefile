@@ -1,0 +1,41 @@
+# Everything a user or a developer runs. Needs Python 3.11 or newer, make and git; all else goes into .venv.
+PYTHON ?= python3
+PIP_FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test lint bench s3 clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gated-ray needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/python -m tests.checkpoints.demo results/checkpoints
+	$(BIN)/python -m jobs.sweep models=demo store.url=./results
+	@$(BIN)/python -m jobs.report store.url=./results out=./results/report > results/report.txt
+	@$(BIN)/python -m tests.demo_epilogue results
+
+test: setup lint
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m tests.benchmarks
+
+# An S3 server for development: see infra/README.md.
+s3: setup
+	BIN=$(BIN) infra/s3.sh
+
+clean:
+	rm -rf $(VENV) results build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

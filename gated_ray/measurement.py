@@ -1,0 +1,143 @@
+"""One block: its tensors read, its neurons measured, the results as rows of the dataset's tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+import xxhash
+
+from gated_ray.architectures.blocks import Block, Matrix
+from gated_ray.neurons.classes import NO_CLASS, classify
+from gated_ray.neurons.geometry import BlockWeights, Geometry, neuron_geometry
+from gated_ray.neurons.preparation import Preparation
+from gated_ray.neurons.randomness import MismatchedRegions, mismatched_regions, theory_region, unit_vectors
+from gated_ray.neurons.summaries import summarise
+from gated_ray.settings import ProfileSettings
+from gated_ray.sources.checkpoint import read_tensors
+from gated_ray.sources.headers import TensorRecord
+from gated_ray.sources.origin import Origin
+from gated_ray.store.schemas import LAYERS, NEURONS
+from gated_ray.vocabulary import COSINES, IO_CLASSES
+
+
+@dataclass(frozen=True)
+class LoadedBlock:
+    """A block with its stored tensors by name, on the CPU, and the digest of their bytes by name."""
+
+    block: Block
+    tensors: Mapping[str, torch.Tensor]
+    digests: Mapping[str, str]
+
+
+def load_block(origin: Origin, block: Block) -> LoadedBlock:
+    """Read a block's tensors."""
+    tensors = read_tensors(origin, block.records)
+    digests = {name: _digest(tensor) for name, tensor in tensors.items()}
+    return LoadedBlock(block, tensors, digests)
+
+
+def _digest(tensor: torch.Tensor) -> str:
+    return xxhash.xxh3_128_hexdigest(memoryview(tensor.view(torch.uint8).numpy()))  # type: ignore[arg-type]
+
+
+def measure_block(loaded: LoadedBlock, profile: ProfileSettings, device: torch.device) -> tuple[pa.Table, pa.Table]:
+    """Cosines, classes and summaries of one block.
+
+    Returns:
+        Its rows of the neurons table (schema `NEURONS`) and its row of the layers table (schema `LAYERS`), both without
+        the columns of the partition.
+    """
+    block = loaded.block
+    weights = _block_weights(loaded, device)
+    preparation = _preparation(loaded, profile.weights, device)
+    geometry = neuron_geometry(weights, preparation)
+    codes = classify(geometry.cos_in_out, geometry.cos_gate_out, geometry.cos_gate_in)
+    mismatched = _mismatched(weights, preparation, geometry, profile)
+    summary = summarise(geometry, codes, theory_region(block.d_model), mismatched)
+    row = {
+        "layer": block.layer,
+        "component": block.component,
+        "expert": block.expert,
+        "gated": block.gated,
+        "d_model": block.d_model,
+        "mismatched_regions": profile.regions,
+        "mismatched_seed": profile.identity()["seed"],
+        "bytes_read": block.bytes,
+        "digest": _joint_digest(loaded),
+        **summary.columns,
+    }
+    layers = pa.Table.from_pylist([row], schema=_without_partition(LAYERS))
+    return _neuron_table(block, geometry, codes), layers
+
+
+def _block_weights(loaded: LoadedBlock, device: torch.device) -> BlockWeights:
+    def rows(matrix: Matrix) -> torch.Tensor:
+        tensor = loaded.tensors[matrix.record.name].to(device)
+        return tensor if matrix.neurons_are_rows else tensor.T
+
+    block = loaded.block
+    return BlockWeights(None if block.gate is None else rows(block.gate), rows(block.w_in), rows(block.w_out))
+
+
+def _preparation(loaded: LoadedBlock, weights: str, device: torch.device) -> Preparation:
+    """How METHOD section 2 prepares this block under ``paper`` or ``residual`` weights."""
+    block = loaded.block
+
+    def gain(record: TensorRecord | None) -> torch.Tensor | None:
+        if record is None:
+            return None
+        stored = loaded.tensors[record.name].to(device, torch.float64)
+        return stored + 1.0 if block.gain == "1+w" else stored
+
+    residual = weights == "residual"
+    centred = block.norm == "layer"
+    return Preparation(
+        read_gain=gain(block.pre_norm),
+        write_gain=gain(block.post_norm) if residual else None,
+        centre_gate=centred and residual,
+        centre_in=centred,
+        centre_out=centred,
+    )
+
+
+def _mismatched(
+    weights: BlockWeights, preparation: Preparation, geometry: Geometry, profile: ProfileSettings
+) -> MismatchedRegions | None:
+    if profile.regions == "none":
+        return None
+    vectors = unit_vectors(weights, preparation, geometry)
+    return mismatched_regions(vectors, exact=profile.regions == "exact", least_pairs=profile.pairs, seed=profile.seed)
+
+
+def _joint_digest(loaded: LoadedBlock) -> str:
+    joint = "".join(loaded.digests[record.name] for record in loaded.block.records)
+    return xxhash.xxh3_128_hexdigest(joint.encode())
+
+
+def _neuron_table(block: Block, geometry: Geometry, codes: torch.Tensor) -> pa.Table:
+    count = block.neurons
+
+    def column(values: torch.Tensor | None) -> pa.Array:
+        if values is None:
+            return pa.nulls(count, pa.float32())
+        return pa.array(values.numpy(force=True), from_pandas=True)  # NaN becomes null
+
+    indices = codes.numpy(force=True)
+    columns = {
+        "layer": pa.array(np.full(count, block.layer, np.int16)),
+        "component": pa.repeat(block.component, count),
+        "expert": pa.nulls(count, pa.int32())
+        if block.expert is None
+        else pa.array(np.full(count, block.expert, np.int32)),
+        "neuron": pa.array(np.arange(count, dtype=np.int32)),
+        **{name: column(getattr(geometry, name)) for name in (*COSINES, "norm_gate", "norm_in", "norm_out")},
+        "sign": pa.array(geometry.sign.numpy(force=True)),
+        "io_class": pa.DictionaryArray.from_arrays(pa.array(indices, mask=indices == NO_CLASS), list(IO_CLASSES)),
+    }
+    return pa.table(columns, schema=_without_partition(NEURONS))
+
+
+def _without_partition(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name not in ("model", "revision", "profile")])

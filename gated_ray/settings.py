@@ -1,0 +1,131 @@
+"""What a user can set, as frozen dataclasses that Hydra validates ``conf/`` against (unknown keys and wrong types are refused)."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from gated_ray.errors import InputError
+
+MEASURE_VERSION = 1
+"""Raised whenever the same weights and settings would give other numbers. Part of a profile's identity."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class ModelsSettings:
+    """Which checkpoints: ``org/name[@revision]``, a folder, or ``s3://bucket/prefix``."""
+
+    refs: list[str] = field(default_factory=list)
+    endpoint_url: str | None = None
+    """S3 endpoint of ``s3://`` references; None leaves it to the AWS configuration."""
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where the dataset goes: a folder or ``s3://bucket/prefix``. Credentials come from the AWS environment only."""
+
+    url: str = "./results"
+    endpoint_url: str | None = None
+    """S3 endpoint; None leaves it to the AWS configuration."""
+
+    def __post_init__(self) -> None:
+        if not self.url:
+            raise InputError("store.url is not set: give a folder or s3://bucket/prefix")
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """Every choice that shapes the numbers, under the name that the dataset files it by."""
+
+    name: str = "paper"
+    weights: str = "paper"
+    """How weights are prepared: ``paper`` (as the published tables) or ``residual`` (what acts on the residual stream)."""
+    regions: str = "sampled"
+    """Mismatched randomness regions: ``sampled``, ``exact`` or ``none``."""
+    pairs: int = 2_000_000
+    """At least this many mismatched pairs a block when ``regions=sampled``."""
+    seed: int = 0
+    """Seed of the sampled rows."""
+
+    def __post_init__(self) -> None:
+        _require_one_of("profile.weights", self.weights, ("paper", "residual"))
+        _require_one_of("profile.regions", self.regions, ("sampled", "exact", "none"))
+        if not _NAME.fullmatch(self.name):
+            raise InputError(f"profile.name={self.name!r}: use letters, digits, '.', '_' and '-'")
+        if self.pairs < 1:
+            raise InputError(f"profile.pairs={self.pairs}: must be at least 1")
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that shape the numbers, in canonical form: two profiles with equal identities give equal numbers."""
+        return {
+            "weights": self.weights,
+            "regions": self.regions,
+            "pairs": self.pairs if self.regions == "sampled" else None,
+            "seed": self.seed if self.regions == "sampled" else None,
+            "measure_version": MEASURE_VERSION,
+        }
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Where and how wide the work runs."""
+
+    address: str = "local"
+    """``local`` starts Ray on this machine; ``auto`` joins the cluster that the job was submitted to."""
+    workers: int | None = None
+    """Actors; None takes one per GPU, or as many as the CPUs allow."""
+    cpus_per_worker: int = 1
+    gpus_per_worker: float | None = None
+    """None takes a whole GPU each where the cluster has GPUs, else none."""
+    max_unit_bytes: int = 1 << 30
+    """Most weight bytes in one unit of work; a MoE layer is split by experts to stay below it."""
+    max_attempts: int = 3
+    """Times a unit is tried before it is reported as failed."""
+
+    def __post_init__(self) -> None:
+        for name in ("cpus_per_worker", "max_unit_bytes", "max_attempts"):
+            if getattr(self, name) < 1:
+                raise InputError(f"cluster.{name}={getattr(self, name)}: must be at least 1")
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"cluster.workers={self.workers}: must be at least 1, or null for as many as fit")
+        if self.gpus_per_worker is not None and self.gpus_per_worker < 0:
+            raise InputError(f"cluster.gpus_per_worker={self.gpus_per_worker}: must not be negative")
+
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """``python -m jobs.sweep``."""
+
+    models: ModelsSettings = field(default_factory=ModelsSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    dry_run: bool = False
+    """Print the plan (models, blocks, GB) and run nothing."""
+    debug: bool = False
+    """Show tracebacks."""
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """``python -m jobs.verify``."""
+
+    store: StoreSettings = field(default_factory=StoreSettings)
+    debug: bool = False
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """``python -m jobs.report``."""
+
+    store: StoreSettings = field(default_factory=StoreSettings)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    """Only its name counts here."""
+    out: str = "./results/report"
+    debug: bool = False
+
+
+def _require_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{key}={value!r}: choose one of {', '.join(choices)}")

@@ -1,0 +1,1 @@
+"""One command a file: compose the config, validate, one call, exit code."""

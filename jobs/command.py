@@ -1,0 +1,77 @@
+"""What every command shares: Hydra composes the config, the settings validate it, errors become one line."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gated_ray.errors import GatedRayError, InputError
+
+_CONF = Path(__file__).parent.parent / "conf"
+_INTERRUPTED = 130
+
+Settings = TypeVar("Settings")
+
+
+def run_command(config_name: str, schema: type[Settings], call: Callable[[Settings], bool]) -> None:
+    """Run one command and exit.
+
+    Args:
+        config_name: primary config in ``conf/``.
+        schema: the settings dataclass that it must fit.
+        call: does the work; whether everything asked for was done.
+
+    Exits 0 if it was, 1 if it was not or an error is reported, 130 if interrupted.
+    """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises, instead of printing an error of many lines
+    ConfigStore.instance().store("schema", _writable(schema))
+    debug = any(argument.replace(" ", "").lower() == "debug=true" for argument in sys.argv)
+    configs: list[DictConfig] = []
+    try:
+        hydra.main(version_base="1.3", config_path=str(_CONF), config_name=config_name)(configs.append)()
+        if len(configs) > 1:
+            raise InputError(
+                "--multirun is not supported: give one sweep all its models, so that the largest units go first"
+            )
+        done = [call(OmegaConf.to_object(config)) for config in configs]  # type: ignore[arg-type]
+    except (GatedRayError, HydraException, OmegaConfBaseException) as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; what is done is kept, run the same command again to go on", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    sys.exit(0 if all(done) else 1)
+
+
+def _writable(schema: type[object]) -> DictConfig:
+    """The schema as a config: OmegaConf makes frozen dataclasses read-only, which would keep ``conf/`` from being merged in."""
+    config: DictConfig = OmegaConf.structured(schema)
+    OmegaConf.set_readonly(config, None)
+    for key in config:
+        if isinstance(config._get_node(key), DictConfig):
+            OmegaConf.set_readonly(config[key], None)
+    return config
+
+
+def _one_line(error: BaseException) -> str:
+    """The message that matters: our own where one of ours is the cause, else the first line with Hydra's hint on the key."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return str(cause)
+        cause = cause.__cause__
+    if isinstance(error, GatedRayError):
+        return str(error)
+    lines = [line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()]
+    detail = [str(error.__cause__).splitlines()[0]] if error.__cause__ is not None and str(error.__cause__) else []
+    return "; ".join(dict.fromkeys(lines[:1] + detail))
