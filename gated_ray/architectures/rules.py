@@ -1,0 +1,76 @@
+"""The rules of ``families.toml``, as frozen records. Unknown keys and values are refused."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import resources
+from typing import Any, Literal, get_args
+
+Layout = Literal["linear", "conv1d"]
+Norm = Literal["rms", "layer", "none"]
+Gain = Literal["w", "1+w"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Where one kind of block lies in a checkpoint. The fields are explained in ``families.toml``."""
+
+    prefixes: tuple[str, ...]
+    component: str
+    gate: str
+    w_in: str
+    w_out: str
+    layout: Layout
+    norm: Norm
+    pre_norm: str
+    post_norm: str
+    gain: Gain
+    layers: tuple[str, ...]
+    d_model: tuple[str, ...]
+    d_mlp: tuple[str, ...]
+    activation: tuple[str, ...]
+    activation_name: str
+    when: Mapping[str, Any]
+
+
+_TOML_NAMES = {"w_in": "in", "w_out": "out"}
+_CHOICES = {"layout": get_args(Layout), "norm": get_args(Norm), "gain": get_args(Gain)}
+
+
+def parse_families(text: str) -> dict[str, tuple[Rule, ...]]:
+    """Rules by model_type.
+
+    Raises:
+        ValueError: a key or a value that a rule does not have.
+    """
+    document = tomllib.loads(text)
+    base = document.pop("base")
+    families = document.pop("family")
+    if document:
+        raise ValueError(f"unknown tables: {', '.join(document)}")
+    return {
+        model_type: tuple(_rule(base | override, model_type) for override in overrides)
+        for model_type, overrides in families.items()
+    }
+
+
+def _rule(entries: dict[str, Any], model_type: str) -> Rule:
+    values: dict[str, Any] = {}
+    for field in fields(Rule):
+        name = _TOML_NAMES.get(field.name, field.name)
+        if name not in entries:
+            raise ValueError(f"{model_type}: a rule needs {name}")
+        value = entries.pop(name)
+        if field.name in _CHOICES and value not in _CHOICES[field.name]:
+            raise ValueError(f"{model_type}: {name}={value!r} is none of {', '.join(_CHOICES[field.name])}")
+        values[field.name] = tuple(value) if isinstance(value, list) else value
+    if entries:
+        raise ValueError(f"{model_type}: a rule has no {', '.join(entries)}")
+    return Rule(**values)
+
+
+@cache
+def families() -> dict[str, tuple[Rule, ...]]:
+    """The rules that ship with the package, by model_type."""
+    return parse_families(resources.files(__package__).joinpath("families.toml").read_text())
