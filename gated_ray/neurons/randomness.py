@@ -1,0 +1,133 @@
+"""What a cosine must exceed to be more than chance (METHOD section 4)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from scipy.special import betaincinv
+
+from gated_ray.neurons.geometry import BlockWeights, Geometry, prepared_vectors
+from gated_ray.neurons.preparation import Preparation
+from gated_ray.neurons.quantiles import CosineCounts, batch_error
+
+REGION_P = 0.05
+"""Share of chance cosines outside a region."""
+
+_TILE_ROWS = 256
+_TILE_VALUES = 1 << 23
+_BATCHES = 32
+"""Batches of rows behind the first error estimate of a sample."""
+_SAMPLED_ERROR = 3e-4 / 4
+"""Standard error of a sampled quantile at which sampling stops: the promised 3e-4 is four of them."""
+
+
+@dataclass(frozen=True)
+class MismatchedRegions:
+    """Quantiles of cosines between one neuron's vector and another's.
+
+    `gate_in_high` is the 1-p quantile of the absolute value; the others are the p/2 and 1-p/2 quantiles. The gate's
+    are None for a plain block. `pairs` counts the ordered pairs behind each quantile.
+    """
+
+    in_out_low: float
+    in_out_high: float
+    gate_out_low: float | None
+    gate_out_high: float | None
+    gate_in_high: float | None
+    pairs: int
+
+
+def theory_region(d_model: int) -> tuple[float, float]:
+    """Central 1-p interval of the cosine of two independent Gaussian vectors in `d_model` dimensions.
+
+    (1 + cosine) / 2 follows a Beta((d-1)/2, (d-1)/2), so the ends are symmetric about zero.
+    """
+    half = (d_model - 1) / 2
+    low = 2.0 * float(betaincinv(half, half, REGION_P / 2)) - 1.0
+    return low, -low
+
+
+def unit_vectors(weights: BlockWeights, preparation: Preparation, geometry: Geometry) -> list[torch.Tensor]:
+    """w_gate (if any), w_in and w_out, prepared, of canonical sign and of length 1.
+
+    Args:
+        geometry: what `neuron_geometry` gave for the same weights.
+
+    Returns:
+        Two or three (usable neurons, d_model) float32 tensors; neurons that lack a cosine are left out.
+    """
+    cosines = (geometry.cos_gate_in, geometry.cos_gate_out, geometry.cos_in_out)
+    usable = torch.stack([~cosine.isnan() for cosine in cosines if cosine is not None]).all(dim=0)
+    chunks = []
+    for chunk in weights.chunks():
+        rows = chunk if usable[chunk].all() else chunk.start + usable[chunk].nonzero().squeeze(1)
+        vectors, _ = prepared_vectors(weights.rows(rows), preparation, torch.float32)
+        flip = geometry.sign[rows, None].float()
+        for index, vector in enumerate(vectors):
+            vector.div_(vector.abs().amax(dim=1, keepdim=True))  # so that the norm cannot overflow
+            vector.div_(torch.linalg.vector_norm(vector, dim=1, keepdim=True))
+            if len(vectors) == 3 and index > 0:
+                vector.mul_(flip)
+        chunks.append(vectors)
+    return [torch.cat(parts) for parts in zip(*chunks, strict=True)]
+
+
+def _row_batches(neurons: int, sampled: bool, least_rows: int, seed: int) -> Iterator[torch.Tensor]:
+    """Indices of rows, a batch at a time: all of them in order, or in a seeded order until the caller has enough."""
+    order = torch.randperm(neurons, generator=torch.Generator().manual_seed(seed)) if sampled else torch.arange(neurons)
+    step = -(-least_rows // _BATCHES) if sampled else min(_TILE_ROWS, max(1, _TILE_VALUES // neurons))
+    for begin in range(0, neurons, step):
+        yield order[begin : begin + step]
+
+
+def mismatched_regions(
+    vectors: list[torch.Tensor], *, exact: bool, least_pairs: int, seed: int
+) -> MismatchedRegions | None:
+    """Randomness regions from pairs of different neurons.
+
+    Rows (some or all neurons) meet all columns in one matrix product a batch; each tile is counted into narrow bins and
+    forgotten, so memory stays far below neurons**2. Sampling goes on until at least `least_pairs` pairs are counted and
+    the spread of the quantiles between batches puts four standard errors below 3e-4, or until all rows are in.
+
+    Args:
+        vectors: unit vectors (usable neurons, d_model), of gate (if gated), in and out; see `unit_vectors`.
+        exact: take all ordered pairs; so does a sample where there are no more than `least_pairs`.
+        seed: of the order in which rows are sampled.
+
+    Returns:
+        The regions, or None where fewer than two neurons are usable.
+    """
+    neurons = len(vectors[0])
+    if neurons < 2:
+        return None
+    *gate, w_in, w_out = vectors
+    pairings = [(w_in, w_out, False)] + ([(gate[0], w_out, False), (gate[0], w_in, True)] if gate else [])
+    totals = [CosineCounts(w_in.device, absolute=absolute) for _, _, absolute in pairings]
+    batches: list[list[tuple[float, ...]]] = [[] for _ in pairings]
+    least_rows = -(-least_pairs // (neurons - 1))
+    sampled = not exact and least_rows < neurons
+    done = 0
+    for rows in _row_batches(neurons, sampled, least_rows, seed):
+        index = rows.to(w_in.device)
+        for total, history, (left, right, absolute) in zip(totals, batches, pairings, strict=True):
+            counts = CosineCounts(w_in.device, absolute=absolute)
+            counts.add(left[index] @ right.T, own=index)
+            total.merge(counts)
+            if sampled:
+                history.append(counts.region(REGION_P))
+        done += len(rows)
+        if sampled and done >= least_rows and _enough(batches, unseen=1.0 - done / neurons):
+            break
+    regions = [total.region(REGION_P) for total in totals]
+    return MismatchedRegions(
+        in_out_low=regions[0][0],
+        in_out_high=regions[0][1],
+        gate_out_low=regions[1][0] if gate else None,
+        gate_out_high=regions[1][1] if gate else None,
+        gate_in_high=regions[2][0] if gate else None,
+        pairs=done * (neurons - 1),
+    )
+
+
+def _enough(batches: list[list[tuple[float, ...]]], unseen: float) -> bool:
+    return all(len(history) > 1 and batch_error(history, unseen) <= _SAMPLED_ERROR for history in batches)
