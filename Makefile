@@ -18,8 +18,8 @@ $(READY): pyproject.toml constraints.txt
 demo: setup
 	@$(BIN)/python -m tests.checkpoints.demo results/checkpoints
 	$(BIN)/python -m jobs.sweep models=demo store.url=./results
-	@$(BIN)/python -m jobs.report store.url=./results out=./results/report > results/report.txt
-	@$(BIN)/python -m tests.demo_epilogue results
+	$(BIN)/python -m jobs.verify store.url=./results
+	$(BIN)/python -m jobs.report store.url=./results out=./results/report
 
 test: setup lint
 	$(BIN)/python -m pytest

@@ -1,14 +1,18 @@
 """python -m jobs.report store.url=URL out=FOLDER"""
 
+from gated_ray.reports.query import first_query
 from gated_ray.reports.report import write_report
 from gated_ray.settings import ReportSettings
 from jobs.command import run_command
 
 
 def report(settings: ReportSettings) -> bool:
-    """Write the report and name its files."""
-    for path in write_report(settings).files:
-        print(path)
+    """Write the report; say where it is and how to look further."""
+    written = write_report(settings)
+    for folder in dict.fromkeys(path.parent for path in written.files):
+        print(f"{folder}: {' '.join(path.name for path in written.files if path.parent == folder)}")
+    print(f"\n{written.models} models, {len(written.files)} files in {settings.out}")
+    print(f"Dataset: {settings.store.url}\nQuery it in DuckDB:\n\n  {first_query(settings.store.url)};\n")
     return True
 
 

@@ -1,0 +1,1 @@
+"""Tables and figures from the store alone: nothing here reads a checkpoint."""

@@ -1,0 +1,98 @@
+"""The median of cos(w_in, w_out) against relative depth, one curve a model: the numbers of the paper's cross-model figure."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gated_ray.errors import InputError
+from gated_ray.reports.layer_rows import short_revision, stack_of
+from gated_ray.store.keys import decode_name
+
+CURVE_COLUMNS = ["model", "revision", "profile", "component", "layer", "gated", "neurons", "cos_in_out_median"]
+"""The columns of the layers table that curves are made of."""
+
+
+@dataclass(frozen=True)
+class DepthCurve:
+    """One model's curve (one of two, for a model with an encoder and a decoder)."""
+
+    label: str
+    gated: bool
+    depths: tuple[float, ...]
+    """Layer over last layer of the stack: 0 to 1, and 0 where there is one layer only."""
+    medians: tuple[float, ...]
+    """Median of cos(w_in, w_out) over the layer's neurons; NaN where none has a cosine."""
+
+
+def depth_curves(layers: pa.Table, models: pa.Table) -> list[DepthCurve]:
+    """The curves of all models of a layers table, sorted by label.
+
+    A layer of one block has the block's exact median. A layer of several (experts) has the mean of theirs, weighted by
+    neurons: the layers table does not hold the median over all.
+
+    Args:
+        layers: the `CURVE_COLUMNS` of schema `LAYERS`, any number of models under one profile.
+        models: columns ``model``, ``revision``, ``name`` and ``requested_revision`` of schema `MODELS`; a model that it
+            lacks is named by its key.
+
+    Raises:
+        InputError: no layers, or layers of several profiles.
+    """
+    profiles = sorted(set(layers["profile"].to_pylist()))
+    if len(profiles) != 1:
+        raise InputError(
+            f"curves are of one profile, but the layers table holds {', '.join(profiles) or 'no rows'}; filter it"
+        )
+    blocks: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in layers.select(CURVE_COLUMNS).to_pylist():
+        blocks[row["model"], row["revision"], stack_of(row["component"])].append(row)
+    labels = model_labels(list(dict.fromkeys(key[:2] for key in blocks)), models)
+    curves = [
+        _curve(f"{labels[model, revision]} {stack}".strip(), rows) for (model, revision, stack), rows in blocks.items()
+    ]
+    return sorted(curves, key=lambda curve: curve.label)
+
+
+def model_labels(keys: list[tuple[str, str]], models: pa.Table) -> dict[tuple[str, str], str]:
+    """(model, revision) -> the model's name, and where several keys have one name, ``@`` and what tells them apart.
+
+    That is the revision as it was asked for (a branch, a step) where it is one key's alone, else the short revision.
+    """
+    columns = ["model", "revision", "name", "requested_revision"]
+    rows = {(row["model"], row["revision"]): row for row in models.select(columns).to_pylist()}
+    names = {key: rows[key]["name"] if key in rows else decode_name(key[0]) for key in keys}
+    asked = {key: rows[key]["requested_revision"] if key in rows else None for key in keys}
+    uses = Counter(names.values())
+    uses_asked = Counter((names[key], asked[key]) for key in keys)
+
+    def label(key: tuple[str, str]) -> str:
+        if uses[names[key]] == 1:
+            return names[key]
+        told_apart = asked[key] if asked[key] and uses_asked[names[key], asked[key]] == 1 else short_revision(key[1])
+        return f"{names[key]} @ {told_apart}"
+
+    return {key: label(key) for key in keys}
+
+
+def _curve(label: str, blocks: list[dict[str, Any]]) -> DepthCurve:
+    by_layer = defaultdict(list)
+    for block in blocks:
+        by_layer[block["layer"]].append(block)
+    numbers = sorted(by_layer)
+    depths = tuple(number / max(numbers[-1], 1) for number in numbers)
+    return DepthCurve(
+        label, any(block["gated"] for block in blocks), depths, tuple(_median(by_layer[n]) for n in numbers)
+    )
+
+
+def _median(blocks: list[dict[str, Any]]) -> float:
+    known = [
+        (block["cos_in_out_median"], block["neurons"]) for block in blocks if block["cos_in_out_median"] is not None
+    ]
+    if not known:
+        return float("nan")
+    medians, weights = zip(*known, strict=True)
+    return float(np.average(medians, weights=weights))

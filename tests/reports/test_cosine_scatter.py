@@ -1,0 +1,185 @@
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from gated_ray.reports.figures import cosine_scatter, drawn_neurons
+from gated_ray.reports.figures.scatter import POINTS
+from gated_ray.reports.layer_rows import layer_rows
+from gated_ray.reports.published_tables import class_counts
+from gated_ray.vocabulary import COSINES, IO_CLASSES
+from tests.reports.synthetic import REGION, REVISION, block, blocks, tables
+
+QWEN = {
+    layer: {name: n // 16 for name, n in classes.items()}
+    for layer, classes in class_counts("Qwen/Qwen2.5-0.5B").items()
+}
+PLAIN = class_counts("EleutherAI/pythia-14m")
+
+
+def panels(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.get_title()]
+
+
+def points(axes: Axes) -> PathCollection:
+    return next(artist for artist in axes.collections if isinstance(artist, PathCollection))
+
+
+def lines_at(axes: Axes, orientation: str) -> set[float]:
+    data = [(line.get_xdata(), line.get_ydata()) for line in axes.lines]
+    return {
+        x[0] if orientation == "vertical" else y[0]
+        for x, y in data
+        if (x if orientation == "vertical" else y)[0] in (-0.5, 0.5)
+    }
+
+
+def bands(axes: Axes) -> list[tuple[float, float, float, float]]:
+    boxes = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_alpha()]
+    return [(box.get_x(), box.get_y(), box.get_width(), box.get_height()) for box in boxes]
+
+
+def notes(figure: Figure) -> str:
+    return " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+
+
+def test_one_panel_a_layer_with_every_neuron_in_its_place() -> None:
+    neurons, layers, _ = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))
+    drawn = panels(cosine_scatter(neurons, layers))
+    assert [axes.get_title() for axes in drawn] == [f"layer {layer}" for layer in range(24)]
+    for layer in (0, 7, 23):
+        mine = neurons.filter(pc.field("layer") == layer)
+        gate_in, gate_out, in_out = (mine[name].to_numpy() for name in COSINES)
+        np.testing.assert_array_equal(points(drawn[layer]).get_offsets(), np.column_stack([gate_out, in_out]))
+        np.testing.assert_array_equal(points(drawn[layer]).get_array(), gate_in)
+        assert points(drawn[layer]).get_rasterized()
+
+
+def test_all_panels_share_one_scale_of_colour_and_axes() -> None:
+    neurons, layers, _ = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))
+    for axes in panels(cosine_scatter(neurons, layers)):
+        assert (axes.get_xlim(), axes.get_ylim()) == ((-1, 1), (-1, 1))
+        assert points(axes).get_clim() == (0, 1)
+
+
+def test_thresholds_and_mismatched_regions_are_marked() -> None:
+    neurons, layers, _ = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))
+    figure = cosine_scatter(neurons, layers)
+    low, high = REGION
+    for axes in panels(figure):
+        assert lines_at(axes, "vertical") == {-0.5, 0.5}
+        assert lines_at(axes, "horizontal") == {-0.5, 0.5}
+        across, up = bands(axes)
+        assert (across[0], across[2]) == (pytest.approx(low / 2), pytest.approx((high - low) / 2))
+        assert (up[1], up[3]) == (pytest.approx(low), pytest.approx(high - low))
+    assert "Grey bands" in notes(figure)
+
+
+def test_without_mismatched_regions_nothing_is_shaded_or_said() -> None:
+    neurons, layers, _ = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))
+    for name in [
+        name for name in layers.column_names if name.startswith("mismatched_") and name != "mismatched_regions"
+    ]:
+        column = layers.schema.get_field_index(name)
+        layers = layers.set_column(
+            column, layers.schema.field(name), pa.nulls(layers.num_rows, layers.schema.field(name).type)
+        )
+    figure = cosine_scatter(neurons, layers)
+    assert not any(bands(axes) for axes in panels(figure))
+    assert "Grey" not in notes(figure)
+
+
+def test_big_layers_are_thinned_by_a_seeded_choice_that_the_note_tells() -> None:
+    big = dict.fromkeys(IO_CLASSES, 500)
+    neurons, layers, _ = tables("org/big", [block(0, big), block(1, QWEN[1])])
+    figure = cosine_scatter(neurons, layers)
+    first, second = (points(axes).get_offsets() for axes in panels(figure))
+    assert (len(first), len(second)) == (POINTS, sum(QWEN[1].values()))
+    assert "4,000 of them, drawn at random (seed 0)" in notes(figure)
+    np.testing.assert_array_equal(first, points(panels(cosine_scatter(neurons, layers))[0]).get_offsets())
+    assert "drawn at random" not in notes(cosine_scatter(*tables("org/small", [block(1, QWEN[1])])[:2]))
+
+
+def test_thinning_keeps_neurons_whole_is_uniform_and_does_nothing_twice() -> None:
+    neurons, layers, _ = tables("org/big", [block(0, dict.fromkeys(IO_CLASSES, 500))])
+    (row,) = layer_rows(layers)
+    thinned = drawn_neurons(neurons, row)
+    indices = thinned["neuron"].to_numpy()
+    assert np.all(np.diff(indices) > 0)
+    assert thinned.equals(neurons.take(indices))
+    kept = np.histogram(indices, bins=10, range=(0, 5500))[0] / 550
+    assert np.all(np.abs(kept - POINTS / 5500) < 0.1)
+    assert drawn_neurons(thinned, row).equals(thinned)
+
+
+def test_neurons_without_cosines_are_left_out() -> None:
+    neurons, layers, _ = tables("org/model", [block(0, QWEN[3], without_cosine=9)])
+    (axes,) = panels(cosine_scatter(neurons, layers))
+    assert len(points(axes).get_offsets()) == sum(QWEN[3].values())
+
+
+def test_experts_share_a_panel_and_components_do_not() -> None:
+    made = [block(1, QWEN[n], "expert", n) for n in range(3)] + [block(1, QWEN[9], "shared_expert")]
+    drawn = panels(cosine_scatter(*tables("org/moe", made)[:2]))
+    assert [axes.get_title() for axes in drawn] == ["1 experts", "1 shared expert"]
+    assert len(points(drawn[0]).get_offsets()) == sum(sum(QWEN[n].values()) for n in range(3))
+
+
+def test_a_plain_model_has_a_histogram_a_layer() -> None:
+    neurons, layers, _ = tables("EleutherAI/pythia-14m", blocks(PLAIN))
+    drawn = panels(cosine_scatter(neurons, layers))
+    assert [axes.get_title() for axes in drawn] == [f"layer {layer}" for layer in range(6)]
+    for layer, axes in enumerate(drawn):
+        bars = axes.containers[0]
+        values = neurons.filter(pc.field("layer") == layer)["cos_in_out"].to_numpy()
+        assert len(bars) == 40
+        for bar in bars:
+            inside = (values >= bar.get_x() - 1e-9) & (values < bar.get_x() + bar.get_width() - 1e-9)
+            assert bar.get_height() == pytest.approx(inside.mean())
+        depleting = sum(bar.get_height() for bar in bars if bar.get_x() + 0.05 <= -0.5 + 1e-9)
+        assert depleting == pytest.approx(PLAIN[layer]["depletion"] / 512)
+        assert lines_at(axes, "vertical") == {-0.5, 0.5}
+        assert np.median(values) in [line.get_xdata()[0] for line in axes.lines]
+        assert bands(axes)[0][0] == pytest.approx(REGION[0])
+
+
+def test_a_layer_without_any_cosine_leaves_its_panel_empty() -> None:
+    none = dict.fromkeys(IO_CLASSES, 0)
+    drawn = panels(cosine_scatter(*tables("org/model", [block(0, none, without_cosine=4), block(1, QWEN[1])])[:2]))
+    assert [len(points(axes).get_offsets()) for axes in drawn] == [0, sum(QWEN[1].values())]
+    plain = dict.fromkeys(PLAIN[0], 0)
+    drawn = panels(cosine_scatter(*tables("org/plain", [block(0, plain, without_cosine=4), block(1, PLAIN[1])])[:2]))
+    assert sum(bar.get_height() for bar in drawn[0].containers[0]) == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6, 7, 24, 26, 42, 61])
+def test_panels_of_any_number_of_layers_do_not_overlap(n: int) -> None:
+    made = [block(layer, dict.fromkeys(IO_CLASSES, 1)) for layer in range(n)]
+    figure = cosine_scatter(*tables("org/model", made)[:2])
+    figure.canvas.draw()
+    boxes = [axes.get_tightbbox() for axes in panels(figure)]
+    assert len(boxes) == n
+    assert not any(one.padded(-1).overlaps(other.padded(-1)) for one, other in itertools.combinations(boxes, 2))
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
+    assert figure.get_figwidth() <= 7
+
+
+def test_heading_colour_bar_axis_labels_and_note_do_not_touch() -> None:
+    name = "an-organisation-with-a-long-name/and-a-model-with-a-long-name-too-of-7B-parameters"
+    figure = cosine_scatter(*tables(name, blocks(QWEN))[:2])
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    boxes += [axes.get_tightbbox() for axes in figure.axes if not axes.get_title()]
+    boxes += [axes.get_tightbbox() for axes in panels(figure)]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_the_heading_names_the_revision() -> None:
+    neurons, layers, _ = tables("org/model", blocks({0: QWEN[0]}))
+    assert cosine_scatter(neurons, layers).texts[0].get_text() == f"org/model @ {REVISION[:7]}"
