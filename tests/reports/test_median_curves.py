@@ -63,6 +63,19 @@ def test_revisions_of_one_model_are_told_apart() -> None:
     assert labels == ["org/a @ 0123456", "org/a @ abcdefa", "org/b"]
 
 
+def test_revisions_are_named_as_they_were_asked_for_unless_that_is_ambiguous() -> None:
+    revisions = {"step1": "local-aaaaaaaaaaaa", "step2": "local-bbbbbbbbbbbb"}
+    layers, models = joined(*(model("runs", 2, revision=revision) for revision in revisions.values()))
+    place = models.schema.get_field_index("requested_revision")
+
+    def labels(asked: list[str | None]) -> list[str]:
+        named = models.set_column(place, models.schema.field(place), pa.array(asked, pa.string()))
+        return [curve.label for curve in depth_curves(layers, named)]
+
+    assert labels(["step1", "step2"]) == ["runs @ step1", "runs @ step2"]
+    assert labels(["main", "main"]) == labels([None, None]) == ["runs @ aaaaaaa", "runs @ bbbbbbb"]
+
+
 def test_an_encoder_and_its_decoder_have_a_line_each() -> None:
     made = [block(layer, PLAIN, stack) for stack in ("encoder_mlp", "decoder_mlp") for layer in range(3)]
     assert [(c.label, c.depths) for c in depth_curves(*tables("t5", made)[1:])] == [
