@@ -1,0 +1,177 @@
+"""Where every object of the store lies: names encoded into keys, partitions, units, and the key of each object.
+
+Keys are deterministic, so that doing a unit twice overwrites and never doubles. They hold nothing but letters, digits
+and ``. _ - = /``, because some servers refuse the rest.
+"""
+
+import re
+from dataclasses import dataclass
+
+from gated_ray.errors import InputError
+
+TABLES = ("neurons", "layers", "models")
+"""The published tables, each a folder of hive partitions."""
+
+RAW_TABLES = ("neurons", "layers")
+"""The tables that every unit writes."""
+
+PROFILES = "_units/profiles/"
+PUBLISHED = "published.json"
+
+_MOST_ENCODED = 200
+_PIECE = re.compile(r"(?P<plain>\w+(?:(?:-(?!-)|\.(?!\.))+\w+)*)|(?P<slash>/)|(?P<other>.)", re.ASCII | re.DOTALL)
+_CODE = re.compile(r"(?P<slash>--)|\.\.(?P<byte>[0-9a-f]{2})|(?P<plain>[\w.-])", re.ASCII)
+_PATH_SAFE = re.compile(r"[\w.-]+", re.ASCII)
+_PARTITION = re.compile(rf"model=([\w.-]{{1,{_MOST_ENCODED}}})/revision=([\w.-]+)/profile=([\w.-]+)", re.ASCII)
+_COMPONENT = re.compile(r"[a-z][a-z_]*")
+_UNIT_ID = re.compile(r"(\d{5,})-([a-z_]+)-(\d{5,})-(\d{5,})", re.ASCII)
+
+
+def encode_name(name: str) -> str:
+    """Any string as ``[A-Za-z0-9._-]*``, one to one; a Hub name changes only its ``/``, to ``--``.
+
+    A byte that a Hub name cannot hold becomes ``..`` and two hex digits. So does a ``-`` or ``.`` that would touch
+    another of its kind or the end of a path component: Hub names forbid both, which leaves ``--`` and ``..`` free.
+    """
+    return _PIECE.sub(_encode_piece, name)
+
+
+def _encode_piece(piece: re.Match[str]) -> str:
+    if piece["plain"]:
+        return piece["plain"]
+    if piece["slash"]:
+        return "--"
+    return "".join(f"..{byte:02x}" for byte in piece["other"].encode("utf-8", "surrogatepass"))
+
+
+def decode_name(encoded: str) -> str:
+    """The name that `encode_name` encoded.
+
+    Raises:
+        ValueError: `encoded` is not the encoding of any name.
+    """
+    octets, position = bytearray(), 0
+    while position < len(encoded):
+        code = _CODE.match(encoded, position)
+        if code is None:
+            raise ValueError(f"{encoded!r} is not an encoded name")
+        octets += b"/" if code["slash"] else bytes.fromhex(code["byte"]) if code["byte"] else code["plain"].encode()
+        position = code.end()
+    name = octets.decode("utf-8", "surrogatepass")
+    if encode_name(name) != encoded:
+        raise ValueError(f"{encoded!r} is not an encoded name")
+    return name
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """One model at one revision under one profile: what is published together.
+
+    Raises:
+        InputError: the model's name is too long to be a folder's name.
+        ValueError: a revision or profile that cannot stand in a path.
+    """
+
+    model: str
+    """The plain name, ``org/name`` on the Hub."""
+    revision: str
+    profile: str
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.encoded_model) <= _MOST_ENCODED:
+            raise InputError(
+                f"model name {self.model!r}: must be 1 to {_MOST_ENCODED} characters once encoded; rename it"
+            )
+        for part in (self.revision, self.profile):
+            if not _PATH_SAFE.fullmatch(part):
+                raise ValueError(f"{part!r} cannot stand in a path of the store")
+
+    @property
+    def encoded_model(self) -> str:
+        return encode_name(self.model)
+
+    @property
+    def path(self) -> str:
+        return f"model={self.encoded_model}/revision={self.revision}/profile={self.profile}"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The partition columns of every row, with the values that stand in the path."""
+        return {"model": self.encoded_model, "revision": self.revision, "profile": self.profile}
+
+    @classmethod
+    def parse(cls, path: str) -> "Partition":
+        """The partition whose `path` this is.
+
+        Raises:
+            ValueError: not a partition path.
+        """
+        match = _PARTITION.fullmatch(path)
+        if match is None:
+            raise ValueError(f"{path!r} is not a partition path")
+        return cls(decode_name(match[1]), match[2], match[3])
+
+
+@dataclass(frozen=True, order=True)
+class UnitKey:
+    """The piece of a model that one worker does at a time: a range of the blocks of one layer and component."""
+
+    layer: int
+    component: str
+    first: int = 0
+    """First block (expert) of the range."""
+    last: int = 0
+    """Last block (expert) of the range, included."""
+
+    def __post_init__(self) -> None:
+        if not _COMPONENT.fullmatch(self.component) or min(self.layer, self.first) < 0 or self.last < self.first:
+            raise ValueError(f"not a unit: {self!r}")
+
+    @property
+    def id(self) -> str:
+        """For example ``00012-mlp-00000-00000``: sorts as the unit does."""
+        return f"{self.layer:05d}-{self.component}-{self.first:05d}-{self.last:05d}"
+
+    @classmethod
+    def parse(cls, unit_id: str) -> "UnitKey | None":
+        """The unit whose `id` this is; None for any other string."""
+        match = _UNIT_ID.fullmatch(unit_id)
+        if match is None:
+            return None
+        try:
+            unit = cls(int(match[1]), match[2], int(match[3]), int(match[4]))
+        except ValueError:
+            return None
+        return unit if unit.id == unit_id else None
+
+
+def raw_folder(table: str, partition: Partition) -> str:
+    return f"raw/{table}/{partition.path}/"
+
+
+def raw_key(table: str, partition: Partition, unit: UnitKey) -> str:
+    return f"{raw_folder(table, partition)}{unit.id}.parquet"
+
+
+def manifest_folder(partition: Partition) -> str:
+    return f"_units/{partition.path}/"
+
+
+def manifest_key(partition: Partition, unit: UnitKey) -> str:
+    return f"{manifest_folder(partition)}{unit.id}.json"
+
+
+def published_key(partition: Partition) -> str:
+    return f"{manifest_folder(partition)}{PUBLISHED}"
+
+
+def table_folder(table: str, partition: Partition) -> str:
+    return f"{table}/{partition.path}/"
+
+
+def table_key(table: str, partition: Partition, part: int = 0) -> str:
+    return f"{table_folder(table, partition)}part-{part:05d}.parquet"
+
+
+def profile_key(profile: str) -> str:
+    return f"{PROFILES}{profile}.json"

@@ -1,0 +1,49 @@
+"""A profile's name means one set of settings for the life of a store."""
+
+from typing import Any
+
+from gated_ray.errors import ReferenceNotFoundError, StoreError
+from gated_ray.settings import ProfileSettings
+from gated_ray.store.keys import profile_key
+from gated_ray.store.objects import Objects
+from gated_ray.store.records import FORMAT, decode_json, encode_json, same_identity
+
+
+def claim_profile(objects: Objects, profile: ProfileSettings) -> None:
+    """Write down what the profile's name stands for, or check that it stands for these settings.
+
+    Two first users with different settings at the same instant may both pass; the identity in every manifest then keeps
+    their units apart.
+
+    Raises:
+        StoreError: the store knows the name with other settings.
+    """
+    ours = profile.identity()
+    if read_profile(objects, profile.name) is None:
+        objects.put(profile_key(profile.name), encode_json({"format": FORMAT, "identity": ours}))
+    # Read even after writing: another first user may have written since.
+    theirs = read_profile(objects, profile.name)
+    if theirs is None or not same_identity(theirs, ours):
+        raise StoreError(
+            f"{objects.url} holds profile {profile.name!r} with other settings: {_differences(theirs or {}, ours)}; "
+            "give the same settings or another profile.name="
+        )
+
+
+def read_profile(objects: Objects, name: str) -> dict[str, Any] | None:
+    """The settings that the store knows under this name; None where it does not know it.
+
+    Raises:
+        StoreError: the record is damaged.
+    """
+    try:
+        return dict(decode_json(objects.get(profile_key(name)))["identity"])
+    except ReferenceNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{objects.url}/{profile_key(name)}: damaged; delete it and run the sweep again") from error
+
+
+def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    changed = [key for key in sorted({*theirs, *ours}) if theirs.get(key) != ours.get(key)]
+    return ", ".join(f"{key} is {theirs.get(key)!r} there and {ours.get(key)!r} here" for key in changed)

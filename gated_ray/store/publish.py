@@ -1,0 +1,174 @@
+"""From committed units to the tables that readers see: verify, compact, write, and say so last."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gated_ray.errors import ReferenceNotFoundError
+from gated_ray.store.keys import TABLES, Partition, UnitKey, published_key, table_folder, table_key
+from gated_ray.store.objects import Objects, concurrently
+from gated_ray.store.parquet import conform, from_parquet, to_parquet
+from gated_ray.store.publication import Publication, published, read_publication
+from gated_ray.store.records import RecordedObject, record, sha256
+from gated_ray.store.schemas import LAYERS, MODELS, NEURONS
+from gated_ray.store.units import CorruptUnitsError, Manifest, committed_units
+
+__all__ = ["PART_ROWS", "CorruptUnitsError", "Publication", "publish", "published"]
+
+PART_ROWS = 4 << 20
+"""A part of the neurons table ends with the layer in which it reaches this many rows."""
+
+
+def publish(
+    objects: Objects,
+    partition: Partition,
+    units: Sequence[UnitKey],
+    model_row: Mapping[str, Any],
+    *,
+    identity: Mapping[str, Any],
+    part_rows: int = PART_ROWS,
+) -> Publication:
+    """Write the partition's published tables from its units, and the record of publication last.
+
+    Safe to repeat and to interrupt: equal units give equal bytes, and until the record is written the tables count for
+    nothing. Memory is bounded by one part and one layer.
+
+    Args:
+        objects: the store.
+        partition: model, revision and profile.
+        units: all units of the model, in any order.
+        model_row: schema `MODELS` but for the partition's columns and what the units tell: blocks, neurons,
+            neurons_without_cosine, bytes_read, seconds.
+        identity: every setting that shaped the numbers.
+        part_rows: rows after which a new part of the neurons table begins.
+
+    Raises:
+        CorruptUnitsError: units are not committed, or not as their manifests say; nothing was written.
+        ValueError: units overlap, or `model_row` does not fit the schema.
+        StoreError, TransientError: the store could not be read or written.
+    """
+    ordered = _in_order(units)
+    manifests = _sound_manifests(objects, partition, ordered, identity)
+    layers = pa.concat_tables(_read_all(objects, partition, manifests, "layers")).combine_chunks()
+    row = conform(pa.Table.from_pylist([_complete(model_row, manifests, layers)]), MODELS, partition.columns)
+
+    writer = _Writer(objects, partition)
+    for number, part in enumerate(_parts(objects, partition, manifests, part_rows)):
+        writer.put(table_key("neurons", partition, number), to_parquet(part, NEURONS))
+    writer.put(table_key("layers", partition), to_parquet([layers], LAYERS))
+    writer.put(table_key("models", partition), to_parquet([row], MODELS))
+    publication = Publication(
+        partition=partition,
+        tables=tuple(writer.written),
+        rows={"neurons": sum(each.rows for each in manifests), "layers": layers.num_rows, "models": 1},
+        identity=identity,
+        units=tuple(unit.id for unit in ordered),
+    )
+    writer.finish(publication)
+    return publication
+
+
+class _Writer:
+    """Writes the tables of one partition, and takes its earlier publication back before the first byte that differs."""
+
+    def __init__(self, objects: Objects, partition: Partition) -> None:
+        self._objects = objects
+        self._partition = partition
+        earlier = read_publication(objects, partition)
+        self._earlier = None if earlier is None else {(each.key, each.sha256) for each in earlier.tables}
+        self.written: list[RecordedObject] = []
+
+    def put(self, key: str, body: bytes) -> None:
+        if self._earlier is not None and (key, sha256(body)) not in self._earlier:
+            # Else readers would take a publication that is half overwritten for whole.
+            self._objects.delete(published_key(self._partition))
+            self._earlier = None
+        self.written.append(record(self._objects, key, body))
+
+    def finish(self, publication: Publication) -> None:
+        """Remove what an earlier publication left behind, then make this one count."""
+        current = {each.key for each in self.written}
+        for table in TABLES:
+            for stored in list(self._objects.list(table_folder(table, self._partition))):
+                if stored.key not in current:
+                    self._objects.delete(stored.key)
+        self._objects.put(published_key(self._partition), publication.encode())
+
+
+def _in_order(units: Sequence[UnitKey]) -> list[UnitKey]:
+    ordered = sorted(units)
+    if not ordered:
+        raise ValueError("a model without units cannot be published")
+    for one, other in itertools.pairwise(ordered):
+        if (one.layer, one.component) == (other.layer, other.component) and other.first <= one.last:
+            raise ValueError(f"units {one.id} and {other.id} overlap")
+    return ordered
+
+
+def _sound_manifests(
+    objects: Objects, partition: Partition, units: Sequence[UnitKey], identity: Mapping[str, Any]
+) -> list[Manifest]:
+    """The manifests of `units`, whose raw objects were all read and found to be what they say."""
+    committed = committed_units(objects, partition, identity)
+    recorded = [each for unit in units if unit.id in committed for each in committed[unit.id].objects]
+    sound = concurrently(lambda each: _body(objects, each) is not None, recorded)
+    damaged = {each.key for each, is_sound in zip(recorded, sound, strict=True) if not is_sound}
+    wrong = tuple(
+        unit
+        for unit in units
+        if unit.id not in committed or any(each.key in damaged for each in committed[unit.id].objects)
+    )
+    if wrong:
+        raise CorruptUnitsError(partition, wrong)
+    return [committed[unit.id] for unit in units]
+
+
+def _read_all(objects: Objects, partition: Partition, manifests: Sequence[Manifest], table: str) -> list[pa.Table]:
+    return concurrently(lambda manifest: _read(objects, partition, manifest, table), manifests)
+
+
+def _read(objects: Objects, partition: Partition, manifest: Manifest, table: str) -> pa.Table:
+    recorded, schema = {"neurons": (manifest.objects[0], NEURONS), "layers": (manifest.objects[1], LAYERS)}[table]
+    body = _body(objects, recorded)
+    # Another writer of the same unit may have come since the first look.
+    if body is None:
+        raise CorruptUnitsError(partition, (manifest.unit,))
+    return from_parquet(body, schema)
+
+
+def _body(objects: Objects, recorded: RecordedObject) -> bytes | None:
+    """The recorded bytes; None where the store holds others or none."""
+    try:
+        body = objects.get(recorded.key)
+    except ReferenceNotFoundError:
+        return None
+    return body if sha256(body) == recorded.sha256 else None
+
+
+def _parts(
+    objects: Objects, partition: Partition, manifests: Sequence[Manifest], part_rows: int
+) -> Iterator[list[pa.Table]]:
+    """The neurons in order, a list of row groups a part, a row group for each layer and component."""
+    part: list[pa.Table] = []
+    for _, run in itertools.groupby(manifests, key=lambda manifest: (manifest.unit.layer, manifest.unit.component)):
+        part.append(pa.concat_tables(_read_all(objects, partition, list(run), "neurons")).combine_chunks())
+        if sum(group.num_rows for group in part) >= part_rows:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _complete(model_row: Mapping[str, Any], manifests: Sequence[Manifest], layers: pa.Table) -> dict[str, Any]:
+    return {
+        **model_row,
+        "blocks": layers.num_rows,
+        "neurons": sum(each.rows for each in manifests),
+        "neurons_without_cosine": pc.sum(layers["neurons_without_cosine"]).as_py(),
+        "bytes_read": sum(each.bytes_read for each in manifests),
+        "seconds": math.fsum(each.seconds for each in manifests),
+    }

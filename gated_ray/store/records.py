@@ -1,0 +1,58 @@
+"""What manifests are made of: canonical JSON, and stored objects with a digest of their content."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gated_ray.store.objects import Objects, StoredObject
+
+FORMAT = 1
+"""Raised with every change of keys, schemas or manifests, so that units in an older form are done again."""
+
+
+@dataclass(frozen=True)
+class RecordedObject(StoredObject):
+    """A stored object as a manifest records it."""
+
+    sha256: str
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "RecordedObject":
+        return cls(str(document["key"]), int(document["size"]), str(document["etag"]), str(document["sha256"]))
+
+
+def record(objects: Objects, key: str, body: bytes) -> RecordedObject:
+    """PUT `body` and say what the store now holds."""
+    stored = objects.put(key, body)
+    return RecordedObject(stored.key, stored.size, stored.etag, sha256(body))
+
+
+def sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def encode_json(document: Mapping[str, Any]) -> bytes:
+    """Equal documents give equal bytes.
+
+    Raises:
+        TypeError, ValueError: something in it has no canonical JSON form.
+    """
+    return json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
+
+
+def decode_json(body: bytes) -> dict[str, Any]:
+    """The document that `encode_json` encoded.
+
+    Raises:
+        ValueError: not JSON, or not an object of this format.
+    """
+    document = json.loads(body)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ValueError("not a document of this format")
+    return document
+
+
+def same_identity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return encode_json(one) == encode_json(other)

@@ -1,0 +1,147 @@
+"""Committing one unit of work, and finding what is committed. The manifest is the commit: it is written last."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from gated_ray.errors import CorruptionError, ReferenceNotFoundError
+from gated_ray.store.blocks import check_blocks
+from gated_ray.store.keys import RAW_TABLES, Partition, UnitKey, manifest_folder, manifest_key, raw_folder, raw_key
+from gated_ray.store.objects import Objects, concurrently
+from gated_ray.store.parquet import conform, to_parquet
+from gated_ray.store.records import FORMAT, RecordedObject, decode_json, encode_json, record, same_identity
+from gated_ray.store.schemas import LAYERS, NEURONS
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one unit put in the store, and how."""
+
+    unit: UnitKey
+    objects: tuple[RecordedObject, ...]
+    """The unit's raw neurons and its raw layers."""
+    rows: int
+    """Neurons."""
+    identity: Mapping[str, Any]
+    """Every setting that shaped the numbers."""
+    bytes_read: int
+    seconds: float
+    versions: Mapping[str, str]
+    digests: Mapping[str, str]
+    """Digest of each tensor read, by name."""
+
+    def encode(self) -> bytes:
+        return encode_json({"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def decode(cls, body: bytes) -> "Manifest":
+        """Raises ValueError where `body` is not a manifest."""
+        document = decode_json(body)
+        try:
+            return cls(
+                unit=UnitKey(**document["unit"]),
+                objects=tuple(RecordedObject.from_document(each) for each in document["objects"]),
+                rows=int(document["rows"]),
+                identity=dict(document["identity"]),
+                bytes_read=int(document["bytes_read"]),
+                seconds=float(document["seconds"]),
+                versions=dict(document["versions"]),
+                digests=dict(document["digests"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a manifest: {error!r}") from error
+
+
+class CorruptUnitsError(CorruptionError):
+    """Units that the store does not hold as their manifests say; `units` must be done again."""
+
+    def __init__(self, partition: Partition, units: tuple[UnitKey, ...]) -> None:
+        named = ", ".join(unit.id for unit in units[:3]) + (f" and {len(units) - 3} more" if len(units) > 3 else "")
+        super().__init__(f"{partition.path}: missing or damaged in the store, to be done again: {named}")
+        self.units = units
+
+
+def commit_unit(
+    objects: Objects,
+    partition: Partition,
+    unit: UnitKey,
+    neurons: pa.Table,
+    layers: pa.Table,
+    *,
+    identity: Mapping[str, Any],
+    bytes_read: int,
+    seconds: float,
+    versions: Mapping[str, str],
+    digests: Mapping[str, str],
+) -> Manifest:
+    """Store a unit's tables, then its manifest.
+
+    Args:
+        objects: the store.
+        partition: model, revision and profile.
+        unit: which blocks the tables hold.
+        neurons: schema `NEURONS`, rows in any order, the partition's columns optional.
+        layers: schema `LAYERS`, likewise.
+        identity: every setting that shaped the numbers.
+        bytes_read: bytes of stored weights that were read.
+        seconds: how long the unit took, reading included.
+        versions: of the libraries that computed it.
+        digests: digest of each tensor read, by name.
+
+    Raises:
+        ValueError: a table does not fit its schema or is not this unit's.
+        StoreError, TransientError: the store could not be written.
+    """
+    neurons = conform(neurons, NEURONS, partition.columns).sort_by([("expert", "ascending"), ("neuron", "ascending")])
+    layers = conform(layers, LAYERS, partition.columns).sort_by("expert")
+    check_blocks(unit, neurons, layers)
+    bodies = {"neurons": to_parquet([neurons], NEURONS), "layers": to_parquet([layers], LAYERS)}
+    manifest = Manifest(
+        unit=unit,
+        objects=tuple(record(objects, raw_key(table, partition, unit), bodies[table]) for table in RAW_TABLES),
+        rows=neurons.num_rows,
+        identity=identity,
+        bytes_read=bytes_read,
+        seconds=seconds,
+        versions=versions,
+        digests=digests,
+    )
+    objects.put(manifest_key(partition, unit), manifest.encode())
+    return manifest
+
+
+def committed_units(objects: Objects, partition: Partition, identity: Mapping[str, Any]) -> dict[str, Manifest]:
+    """Manifests by unit id, of the units that need not be done again.
+
+    A unit counts only if its manifest can be read and has this identity, and its raw objects are there with the recorded
+    size and ETag (where a listing tells). Costs three listings and a GET a unit.
+    """
+    manifests = read_manifests(objects, partition)
+    raw = {stored.key: stored for table in RAW_TABLES for stored in objects.list(raw_folder(table, partition))}
+    return {
+        unit_id: manifest
+        for unit_id, manifest in manifests.items()
+        if manifest is not None
+        and same_identity(manifest.identity, identity)
+        and all(each.key in raw and raw[each.key].holds(each) for each in manifest.objects)
+    }
+
+
+def read_manifests(objects: Objects, partition: Partition) -> dict[str, Manifest | None]:
+    """Every manifest of the partition by unit id; None where it cannot be read or belongs elsewhere."""
+    folder = manifest_folder(partition)
+    names = (stored.key.removeprefix(folder).removesuffix(".json") for stored in objects.list(folder))
+    units = [unit for unit in map(UnitKey.parse, names) if unit is not None]
+    manifests = concurrently(lambda unit: _read_manifest(objects, partition, unit), units)
+    return {unit.id: manifest for unit, manifest in zip(units, manifests, strict=True)}
+
+
+def _read_manifest(objects: Objects, partition: Partition, unit: UnitKey) -> Manifest | None:
+    try:
+        manifest = Manifest.decode(objects.get(manifest_key(partition, unit)))
+    except (ReferenceNotFoundError, ValueError):
+        return None
+    keys = tuple(raw_key(table, partition, unit) for table in RAW_TABLES)
+    return manifest if tuple(each.key for each in manifest.objects) == keys else None

@@ -1,0 +1,36 @@
+"""Before anything else is imported: cut the tests off from the accounts, caches and proxies of whoever runs them."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+
+_OUTSIDE = ("AWS_", "HF_", "HUGGING_FACE_", "HUGGINGFACE_", "RAY_", "TRANSFORMERS_")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+# huggingface_hub and Ray read their environment when they are imported.
+for _name in list(os.environ):
+    if _name.startswith(_OUTSIDE) or _name.upper() in _PROXIES:
+        del os.environ[_name]
+
+_home = tempfile.TemporaryDirectory(prefix="gated-ray-tests-")
+os.environ |= {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "HF_HOME": _home.name,
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_ADDRESS": "local",
+}
+
+pytest_plugins = ["tests.cluster.fixtures", "tests.servers.fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def hermetic_environment() -> Iterator[None]:
+    """Undo what a test does to the environment."""
+    with mock.patch.dict(os.environ):
+        yield
