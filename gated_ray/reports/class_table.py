@@ -16,7 +16,6 @@ from gated_ray.reports.layer_rows import (
     require_one_model,
     short_revision,
 )
-from gated_ray.store.keys import decode_name
 
 _LATEX_SPECIAL = str.maketrans(
     {
@@ -70,7 +69,7 @@ def class_table(layers: pa.Table, vocabulary: str = "enrichment") -> ClassTable:
     require_vocabulary(vocabulary)
     model, revision, profile = require_one_model(layers)
     rows = layer_rows(layers)
-    return ClassTable(decode_name(model), revision, profile, classes_of(rows), tuple(rows), vocabulary)
+    return ClassTable(model, revision, profile, classes_of(rows), tuple(rows), vocabulary)
 
 
 def to_csv(table: ClassTable) -> str:

@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from gated_ray.errors import InputError
 from gated_ray.reports.layer_rows import short_revision, stack_of
-from gated_ray.store.keys import decode_name
 
-CURVE_COLUMNS = ["model", "revision", "profile", "component", "layer", "gated", "neurons", "cos_in_out_median"]
+CURVE_COLUMNS = [
+    *("model_name", "model_revision", "profile_name", "component", "layer", "gated", "neurons"),
+    "cos_in_out_median",
+]
 """The columns of the layers table that curves are made of."""
 
 
@@ -35,20 +37,19 @@ def depth_curves(layers: pa.Table, models: pa.Table) -> list[DepthCurve]:
 
     Args:
         layers: the `CURVE_COLUMNS` of schema `LAYERS`, any number of models under one profile.
-        models: columns ``model``, ``revision``, ``name`` and ``requested_revision`` of schema `MODELS`; a model that it
-            lacks is named by its key.
+        models: columns ``model_name``, ``model_revision`` and ``requested_revision`` of schema `MODELS`.
 
     Raises:
         InputError: no layers, or layers of several profiles.
     """
-    profiles = sorted(set(layers["profile"].to_pylist()))
+    profiles = sorted(set(layers["profile_name"].to_pylist()))
     if len(profiles) != 1:
         raise InputError(
             f"curves are of one profile, but the layers table holds {', '.join(profiles) or 'no rows'}; filter it"
         )
     blocks: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in layers.select(CURVE_COLUMNS).to_pylist():
-        blocks[row["model"], row["revision"], stack_of(row["component"])].append(row)
+        blocks[row["model_name"], row["model_revision"], stack_of(row["component"])].append(row)
     labels = model_labels(list(dict.fromkeys(key[:2] for key in blocks)), models)
     curves = [
         _curve(f"{labels[model, revision]} {stack}".strip(), rows) for (model, revision, stack), rows in blocks.items()
@@ -61,18 +62,19 @@ def model_labels(keys: list[tuple[str, str]], models: pa.Table) -> dict[tuple[st
 
     That is the revision as it was asked for (a branch, a step) where it is one key's alone, else the short revision.
     """
-    columns = ["model", "revision", "name", "requested_revision"]
-    rows = {(row["model"], row["revision"]): row for row in models.select(columns).to_pylist()}
-    names = {key: rows[key]["name"] if key in rows else decode_name(key[0]) for key in keys}
+    columns = ["model_name", "model_revision", "requested_revision"]
+    rows = {(row["model_name"], row["model_revision"]): row for row in models.select(columns).to_pylist()}
     asked = {key: rows[key]["requested_revision"] if key in rows else None for key in keys}
-    uses = Counter(names.values())
-    uses_asked = Counter((names[key], asked[key]) for key in keys)
+    uses = Counter(name for name, _ in keys)
+    uses_asked = Counter((key[0], asked[key]) for key in keys)
 
     def label(key: tuple[str, str]) -> str:
-        if uses[names[key]] == 1:
-            return names[key]
-        told_apart = asked[key] if asked[key] and uses_asked[names[key], asked[key]] == 1 else short_revision(key[1])
-        return f"{names[key]} @ {told_apart}"
+        name, revision = key
+        if uses[name] == 1:
+            return name
+        return (
+            f"{name} @ {asked[key] if asked[key] and uses_asked[name, asked[key]] == 1 else short_revision(revision)}"
+        )
 
     return {key: label(key) for key in keys}
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from gated_ray.errors import InputError
-from gated_ray.store.keys import decode_name
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 
 _STACKS = ("encoder_mlp", "decoder_mlp")
@@ -80,14 +79,15 @@ def require_one_model(table: pa.Table) -> tuple[str, str, str]:
     Raises:
         InputError: the table is empty, or holds more than one model, revision or profile.
     """
-    keys = ("model", "revision", "profile")
+    keys = ("model_name", "model_revision", "profile_name")
     found = table.select(keys).group_by(list(keys), use_threads=False).aggregate([]).to_pylist()
     if len(found) != 1:
         names = ", ".join(sorted("/".join(row[key] for key in keys) for row in found)[:4])
         raise InputError(
             f"this report is of one model, but the table holds {len(found)} ({names or 'no rows'}); filter it"
         )
-    return found[0]["model"], found[0]["revision"], found[0]["profile"]
+    model, revision, profile = (found[0][key] for key in keys)
+    return model, revision, profile
 
 
 def heading(layers: pa.Table) -> str:
@@ -97,7 +97,7 @@ def heading(layers: pa.Table) -> str:
         InputError: the table is empty, or holds more than one model, revision or profile.
     """
     model, revision, _ = require_one_model(layers)
-    return f"{decode_name(model)} @ {short_revision(revision)}"
+    return f"{model} @ {short_revision(revision)}"
 
 
 def short_revision(revision: str) -> str:

@@ -16,9 +16,9 @@ from gated_ray.reports.figures import class_bars, cosine_scatter, drawn_neurons,
 from gated_ray.reports.layer_rows import LayerRow, layer_rows, short_revision
 from gated_ray.settings import ReportSettings
 from gated_ray.store.catalogue import Store, open_store
+from gated_ray.store.keys import encode_name
 
 _WRITERS = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
-_KEY = ("model", "revision", "profile")
 _SCATTER_COLUMNS = ["layer", "component", "cos_gate_in", "cos_gate_out", "cos_in_out"]
 _HISTOGRAM_COLUMNS = ["layer", "component", "cos_in_out"]
 
@@ -47,13 +47,13 @@ def write_report(settings: ReportSettings) -> Report:
     out = Path(settings.out)
     files: list[Path] = []
     curves: list[pa.Table] = []
-    for row in models.select([*_KEY, "name", "requested_revision"]).to_pylist():
-        model = {key: row[key] for key in _KEY}
-        layers = store.layers(**model)
-        with _reading(settings.store.url, model["model"]):
-            neurons = _neurons_to_draw(store.neurons(**model), layer_rows(layers))
+    for row in models.select(["model_name", "model_revision", "requested_revision"]).to_pylist():
+        name, revision = row["model_name"], row["model_revision"]
+        layers = store.layers(name, revision, settings.profile.name)
+        with _reading(settings.store.url, name):
+            neurons = _neurons_to_draw(store.neurons(name, revision, settings.profile.name), layer_rows(layers))
         with _writing(settings.out):
-            files += _write_model(layers, neurons, _title(row), out / model["model"] / model["revision"])
+            files += _write_model(layers, neurons, _title(row), out / encode_name(name) / revision)
         curves[:] = [layers.select(CURVE_COLUMNS)]
     figure = median_curves(pa.concat_tables(curves), models)
     with _writing(settings.out):
@@ -64,13 +64,13 @@ def write_report(settings: ReportSettings) -> Report:
 def _models_of_profile(store: Store, settings: ReportSettings) -> pa.Table:
     """The published models under the profile, sorted by name and revision."""
     models = store.models()
-    found = models.filter(pc.equal(models["profile"], settings.profile.name))
+    found = models.filter(pc.equal(models["profile_name"], settings.profile.name))
     if found.num_rows == 0:
-        profiles = ", ".join(sorted(set(models["profile"].to_pylist())))
+        profiles = ", ".join(sorted(set(models["profile_name"].to_pylist())))
         raise InputError(
             f"{settings.store.url}: nothing published under profile {settings.profile.name!r}; profiles there: {profiles}"
         )
-    return found.sort_by([("name", "ascending"), ("revision", "ascending")])
+    return found.sort_by([("model_name", "ascending"), ("model_revision", "ascending")])
 
 
 def _neurons_to_draw(neurons: ds.Dataset, rows: list[LayerRow]) -> pa.Table:
@@ -91,9 +91,9 @@ def _neurons_to_draw(neurons: ds.Dataset, rows: list[LayerRow]) -> pa.Table:
 
 def _title(row: dict[str, str | None]) -> str:
     """The model with the revision as it was asked for, if any, and as it is."""
-    short = short_revision(str(row["revision"]))
+    short = short_revision(str(row["model_revision"]))
     asked = row["requested_revision"]
-    return f"{row['name']} @ {f'{asked} ({short})' if asked and asked != row['revision'] else short}"
+    return f"{row['model_name']} @ {f'{asked} ({short})' if asked and asked != row['model_revision'] else short}"
 
 
 def _write_model(layers: pa.Table, neurons: pa.Table, title: str, folder: Path) -> list[Path]:

@@ -96,8 +96,8 @@ class Partition:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The partition columns of every row, with the values that stand in the path."""
-        return {"model": self.encoded_model, "revision": self.revision, "profile": self.profile}
+        """What every row of the partition says of it."""
+        return {"model_name": self.model, "model_revision": self.revision, "profile_name": self.profile}
 
     @classmethod
     def parse(cls, path: str) -> "Partition":

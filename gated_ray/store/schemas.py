@@ -1,7 +1,8 @@
 """The Arrow schemas of the dataset. Every field carries its meaning, so that the files explain themselves.
 
-`model`, `revision` and `profile` stand both in the path (hive style) and in the rows, with equal values, so that readers
-that ignore paths see them too.
+Model, revision and profile stand in the path (``model=``, ``revision=``, ``profile=``) and in the rows, because some readers
+look at one only. In the rows they have names of their own: where a path's key is also a column, pyarrow and pandas
+refuse to read the folder, each in one of two settings, whatever the column's type.
 """
 
 import pyarrow as pa
@@ -17,9 +18,11 @@ _STRING = pa.string()
 _CLASS = pa.dictionary(pa.int8(), pa.string())
 
 PARTITION_FIELDS = (
-    _field("model", _STRING, "model name as in the path: org--name (see the models table for the name itself)"),
-    _field("revision", _STRING, "40-hex commit, or local- and 12 hex digits of the content for a folder or bucket"),
-    _field("profile", _STRING, "name of the settings that shaped the numbers (see the models table)"),
+    _field("model_name", _STRING, "org/name on the Hub, the last path component for a folder or bucket"),
+    _field(
+        "model_revision", _STRING, "40-hex commit, or local- and 12 hex digits of the content for a folder or bucket"
+    ),
+    _field("profile_name", _STRING, "name of the settings that shaped the numbers (see the models table)"),
 )
 
 _BLOCK_FIELDS = (
@@ -111,7 +114,6 @@ LAYERS = pa.schema(_layer_fields(), metadata={"description": "one row per MLP bl
 MODELS = pa.schema(
     [
         *PARTITION_FIELDS,
-        _field("name", _STRING, "model name: org/name on the Hub, the last path component for a folder or bucket"),
         _field("source", _STRING, "where the weights were read: hub, folder or s3"),
         _field("reference", _STRING, "the reference that was asked for"),
         _field(

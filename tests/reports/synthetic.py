@@ -26,7 +26,7 @@ _SIGNS = {
     "conditional_depletion": (-1, 0),
     "depletion": (-1, 1),
 }
-_PARTITION = ["model", "revision", "profile"]
+_PARTITION = ["model_name", "model_revision", "profile_name"]
 
 Block = dict[str, Any]
 Tables = tuple[pa.Table, pa.Table, pa.Table]
@@ -65,7 +65,7 @@ def tables(name: str, made: list[Block], revision: str = REVISION, profile: str 
     place = Partition(name, revision, profile).columns
     neurons = pa.concat_tables([_neurons(one, place) for one in made])
     layers = pa.Table.from_pylist([_layer(one) | place for one in made], schema=LAYERS)
-    model = {"name": name, "gated": made[0]["gated"], "blocks": len(made), "neurons": neurons.num_rows}
+    model = {"gated": made[0]["gated"], "blocks": len(made), "neurons": neurons.num_rows}
     return neurons, layers, pa.Table.from_pylist([place | model], schema=MODELS)
 
 

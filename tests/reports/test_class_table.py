@@ -148,7 +148,7 @@ def test_an_unknown_vocabulary_is_refused() -> None:
 
 def test_two_models_in_one_table_are_refused() -> None:
     both = pa.concat_tables([tables(name, blocks({0: counts(enrichment=1)}))[1] for name in ("org/a", "org/b")])
-    with pytest.raises(InputError, match="org--a"):
+    with pytest.raises(InputError, match="org/a"):
         class_table(both)
     with pytest.raises(InputError, match="no rows"):
         class_table(both.slice(0, 0))

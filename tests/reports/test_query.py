@@ -15,6 +15,6 @@ def test_the_first_query_counts_each_class_of_each_model(tmp_path: Path) -> None
     put(open_objects(StoreSettings(url=url)), "org/a", [block(0, {"enrichment": 3, "depletion": 5})])
     rows = duckdb.sql(first_query(f"{url}/")).fetchall()
     assert [row[:4] for row in rows] == [
-        ("org--a", rows[0][1], "depletion", 5),
-        ("org--a", rows[0][1], "enrichment", 3),
+        ("org/a", rows[0][1], "depletion", 5),
+        ("org/a", rows[0][1], "enrichment", 3),
     ]

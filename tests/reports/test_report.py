@@ -50,7 +50,7 @@ def report(store: StoreSettings, tmp_path_factory: pytest.TempPathFactory) -> tu
     drawn = {}
 
     def spy(neurons: pa.Table, layers: pa.Table, title: str) -> Figure:
-        drawn[f"{layers['model'][0]}/{layers['revision'][0]}"] = neurons
+        drawn[f"{layers['model_name'][0]}/{layers['model_revision'][0]}"] = neurons
         return cosine_scatter(neurons, layers, title)
 
     with mock.patch.object(report_module, "cosine_scatter", spy):
@@ -95,10 +95,10 @@ def test_the_class_table_of_a_stored_model_equals_its_counts(report) -> None:
 def test_the_figures_are_drawn_from_all_that_the_store_holds_of_the_model(report) -> None:
     _, _, drawn = report
     assert {name: neurons.num_rows for name, neurons in drawn.items()} == {
-        f"Qwen--Qwen2.5-0.5B/{REVISION}": sum(sum(classes.values()) for classes in QWEN.values()),
-        f"Qwen--Qwen2.5-0.5B/{OTHER}": sum(sum(QWEN[n].values()) for n in (4, 5)),
-        f"EleutherAI--pythia-14m/{REVISION}": 2 * 512,
-        f"org--moe/{REVISION}": sum(sum(QWEN[n].values()) for n in (0, 2, 3, 4, 5)),
+        f"Qwen/Qwen2.5-0.5B/{REVISION}": sum(sum(classes.values()) for classes in QWEN.values()),
+        f"Qwen/Qwen2.5-0.5B/{OTHER}": sum(sum(QWEN[n].values()) for n in (4, 5)),
+        f"EleutherAI/pythia-14m/{REVISION}": 2 * 512,
+        f"org/moe/{REVISION}": sum(sum(QWEN[n].values()) for n in (0, 2, 3, 4, 5)),
     }
 
 

@@ -100,7 +100,7 @@ def model_row(partition: Partition) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(set(MODELS.names) - set(partition.columns))
     derived = ("blocks", "neurons", "neurons_without_cosine", "bytes_read", "seconds")
     row = {name: value for name, value in row.items() if name not in derived}
-    return row | {"name": partition.model, "source": "hub", "gated": True, "d_model": 4, "dtypes": ["BF16"], **IDENTITY}
+    return row | {"source": "hub", "gated": True, "d_model": 4, "dtypes": ["BF16"], **IDENTITY}
 
 
 def sweep(

@@ -54,14 +54,14 @@ def test_neurons_come_back_as_they_were_stored(store: Store) -> None:
 
 
 def test_a_query_reads_columns_and_rows_of_its_choice(store: Store) -> None:
-    wanted = (ds.field("layer") == 1) & (ds.field("model") == LLAMA.encoded_model)
-    table = store.neurons().to_table(columns=["model", "neuron", "io_class"], filter=wanted)
-    assert table.column_names == ["model", "neuron", "io_class"]
+    wanted = (ds.field("layer") == 1) & (ds.field("model_name") == LLAMA.model)
+    table = store.neurons().to_table(columns=["model_name", "neuron", "io_class"], filter=wanted)
+    assert table.column_names == ["model_name", "neuron", "io_class"]
     assert table["neuron"].to_pylist() == list(range(D_MLP))
 
 
 def test_files_of_other_partitions_are_not_opened(store: Store) -> None:
-    fragments = list(store.neurons().get_fragments(filter=ds.field("model") == LLAMA.encoded_model))
+    fragments = list(store.neurons().get_fragments(filter=ds.field("model_name") == LLAMA.model))
     assert len(fragments) == 1
 
 
@@ -69,14 +69,14 @@ def test_files_of_other_partitions_are_not_opened(store: Store) -> None:
 def test_a_model_is_found_by_its_name_and_by_its_encoded_name(store: Store, name: str) -> None:
     assert store.neurons(model=name).count_rows() == D_MLP
     layers = store.layers(model=name, revision=LLAMA.revision, profile="paper")
-    assert layers["model"].unique().to_pylist() == [LLAMA.encoded_model]
+    assert layers["model_name"].unique().to_pylist() == [LLAMA.model]
 
 
 def test_layers_and_models_have_the_datasets_schemas(store: Store) -> None:
     assert store.layers().schema.equals(LAYERS)
     assert store.layers().num_rows == 1 + 4
     assert store.models().schema.equals(MODELS)
-    assert store.models()["name"].to_pylist() == [LLAMA.model, MOE.model]
+    assert store.models()["model_name"].to_pylist() == [LLAMA.model, MOE.model]
 
 
 def test_what_is_not_there_is_an_input_error_that_says_what_is(store: Store) -> None:
@@ -103,13 +103,15 @@ def test_a_model_is_invisible_until_its_record_is_written(store_settings: StoreS
     with pytest.raises(KilledError):
         sweep(Interrupted(swept, changes), other, ONE)
     assert swept.get(table_key("models", other))
-    names = open_store(store_settings.url, store_settings.endpoint_url).models()["name"].to_pylist()
+    names = open_store(store_settings.url, store_settings.endpoint_url).models()["model_name"].to_pylist()
     assert names == [LLAMA.model, MOE.model]
 
 
 def test_a_model_with_a_table_missing_is_invisible(store_settings: StoreSettings, swept: Objects) -> None:
     swept.delete(table_key("neurons", MOE, 1))
-    assert open_store(store_settings.url, store_settings.endpoint_url).models()["name"].to_pylist() == [LLAMA.model]
+    assert open_store(store_settings.url, store_settings.endpoint_url).models()["model_name"].to_pylist() == [
+        LLAMA.model
+    ]
 
 
 def test_a_half_replaced_publication_is_invisible(store_settings: StoreSettings, swept: Objects) -> None:
@@ -117,7 +119,7 @@ def test_a_half_replaced_publication_is_invisible(store_settings: StoreSettings,
         commit(swept, LLAMA, unit, seed=1)
     with pytest.raises(KilledError):
         publish(Interrupted(swept, 2), LLAMA, ONE, model_row(LLAMA), identity=IDENTITY)
-    assert open_store(store_settings.url, store_settings.endpoint_url).models()["name"].to_pylist() == [MOE.model]
+    assert open_store(store_settings.url, store_settings.endpoint_url).models()["model_name"].to_pylist() == [MOE.model]
 
 
 def test_stray_keys_do_not_matter(store_settings: StoreSettings, swept: Objects) -> None:

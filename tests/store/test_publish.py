@@ -75,7 +75,7 @@ def test_a_models_row_that_does_not_fit_is_refused_before_anything_is_written(fo
     commit(folder_objects, LLAMA, DENSE_UNITS[0])
     for row in (
         {**model_row(LLAMA), "flavour": "vanilla"},
-        {"name": LLAMA.model},
+        {"source": "hub"},
         {**model_row(LLAMA), "gated": "yes"},
     ):
         with pytest.raises(ValueError, match="column"):
@@ -148,7 +148,7 @@ def test_files_are_zstd_with_statistics_and_dictionaries_for_strings(folder_obje
         column = group.column(number)
         assert column.compression == "ZSTD"
         assert column.statistics is not None
-        is_text = column.path_in_schema in ("component", "io_class", "model", "revision", "profile")
+        is_text = column.path_in_schema in ("component", "io_class", *LLAMA.columns)
         assert ("RLE_DICTIONARY" in column.encodings) == is_text
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import datasets
 import duckdb
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +16,8 @@ from gated_ray.store.keys import table_key
 from gated_ray.store.objects import open_objects
 from tests.store.made_up import D_MLP, DENSE_UNITS, LLAMA, MOE, MOE_UNITS, KilledError, sweep, unit_tables
 
-COLUMNS = ["model", "revision", "profile", "layer", "component", "expert", "neuron", "cos_in_out", "io_class"]
+ROWS_SAY = ["model_name", "model_revision", "profile_name"]
+COLUMNS = [*ROWS_SAY, "layer", "component", "expert", "neuron", "cos_in_out", "io_class"]
 
 
 @pytest.fixture
@@ -62,9 +65,29 @@ def test_pyarrow_dataset(neurons: Path, partitioning: str | None) -> None:
     assert in_order(table.to_pylist()) == expected()
 
 
-def test_pyarrow_table(neurons: Path) -> None:
-    # By default read_table takes the path's values for dictionaries, which do not merge with the rows' strings.
-    assert in_order(pq.read_table(neurons, partitioning=None, columns=COLUMNS).to_pylist()) == expected()
+@pytest.mark.parametrize("partitioning", [None, "hive"])
+def test_pyarrow_table(neurons: Path, partitioning: str | None) -> None:
+    table = pq.read_table(neurons, partitioning=partitioning, columns=COLUMNS)
+    assert in_order(table.to_pylist()) == expected()
+
+
+def test_pandas(neurons: Path) -> None:
+    frame = pd.read_parquet(neurons, dtype_backend="pyarrow")[COLUMNS]
+    assert in_order(pa.Table.from_pandas(frame).to_pylist()) == expected()
+
+
+def test_what_the_path_says_is_what_the_rows_say(neurons: Path) -> None:
+    """For readers that take columns from the path: the same revision and profile, and the model as keys spell it."""
+    query = f"SELECT DISTINCT model, revision, profile, {', '.join(ROWS_SAY)} FROM '{neurons}/*/*/*/*.parquet'"
+    frames = [pl.scan_parquet(neurons).select("model", "revision", "profile", *ROWS_SAY).unique().collect().rows()]
+    with duckdb.connect() as connection:
+        frames.append(connection.sql(query).fetchall())
+    columns = ["model", "revision", "profile", *ROWS_SAY]
+    table = ds.dataset(neurons, partitioning="hive").to_table(columns=columns).group_by(columns).aggregate([])
+    frames.append([tuple(row.values()) for row in table.to_pylist()])
+    wanted = [(each.encoded_model, each.revision, each.profile, *each.columns.values()) for each in (LLAMA, MOE)]
+    for frame in frames:
+        assert sorted(frame) == sorted(wanted)
 
 
 def test_hugging_face_datasets(neurons: Path, tmp_path: Path) -> None:
