@@ -14,7 +14,7 @@ from gated_ray.sources.bucket import BucketOrigin
 from gated_ray.sources.folder import FolderOrigin
 from gated_ray.sources.headers import TensorRecord, read_header
 from gated_ray.sources.hub import HubOrigin, hub_endpoint, resolve_commit
-from gated_ray.sources.origin import FileVersion, Location, Origin
+from gated_ray.sources.origin import FileVersion, Location, Origin, Span
 from gated_ray.sources.ranges import merge_spans
 from gated_ray.sources.references import Kind, Reference, parse_reference
 from gated_ray.sources.shards import weight_files
@@ -104,7 +104,7 @@ def _read_config(origin: Origin, files: Mapping[str, FileVersion], ref: str) -> 
         raise CheckpointError(f"{ref}: config.json has {files[_CONFIG].size} bytes; not a model's configuration")
     try:
         config = json.loads(origin.read_file(files[_CONFIG]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{ref}: config.json is not JSON ({error})") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise UnsupportedError(f"{ref}: config.json names no model_type")
@@ -150,10 +150,15 @@ def read_tensors(origin: Origin, records: Sequence[TensorRecord]) -> dict[str, t
         spans = merge_spans([(record.begin, record.end) for record in wanted])
         views = origin.read_spans(file, spans)
         for record in wanted:
-            index = next(i for i, (begin, end) in enumerate(spans) if begin <= record.begin and record.end <= end)
-            begin = record.begin - spans[index][0]
-            tensors[record.name] = _as_tensor(views[index][begin : begin + record.bytes], record)
+            tensors[record.name] = _as_tensor(_piece(record, spans, views), record)
     return tensors
+
+
+def _piece(record: TensorRecord, spans: Sequence[Span], views: Sequence[memoryview]) -> memoryview:
+    for (begin, end), view in zip(spans, views, strict=True):
+        if begin <= record.begin and record.end <= end:
+            return view[record.begin - begin : record.end - begin]
+    return memoryview(b"")  # a tensor without elements is in no span
 
 
 def float_dtype(record: TensorRecord) -> torch.dtype:

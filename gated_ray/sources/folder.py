@@ -2,11 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from gated_ray.errors import AccessError, CheckpointError, ReferenceNotFoundError
+from gated_ray.errors import AccessError, CheckpointError, ReferenceNotFoundError, TransientError
 from gated_ray.sources.origin import FileVersion, Location, Span
 from gated_ray.sources.parts import new_buffer
 
@@ -21,23 +22,18 @@ class FolderOrigin:
 
     def files(self) -> dict[str, FileVersion]:
         try:
-            entries = [entry for entry in os.scandir(self._folder) if entry.is_file()]
-            found = [(entry.name, entry.stat()) for entry in entries]
+            with _translated_errors(self._folder), os.scandir(self._folder) as entries:
+                found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ReferenceNotFoundError(f"{self._folder}: no such folder") from error
-        except PermissionError as error:
-            raise AccessError(f"{self._folder}: permission denied") from error
         return {name: FileVersion(name, stat.st_size, str(stat.st_mtime_ns)) for name, stat in found}
 
     def read_file(self, file: FileVersion) -> bytes:
         return bytes(self.read_spans(file, [(0, file.size)])[0])
 
     def read_spans(self, file: FileVersion, spans: Sequence[Span]) -> list[memoryview]:
-        descriptor = self._open(file)
-        try:
+        with self._opened(file) as descriptor:
             return [self._read(descriptor, file, span) for span in spans]
-        finally:
-            os.close(descriptor)
 
     def content_digest(self, files: Sequence[FileVersion]) -> str:
         """SHA-256 over the names and whole contents: checkpoints of one training run differ in nothing else."""
@@ -51,19 +47,17 @@ class FolderOrigin:
     def missing_weights_advice(self) -> str:
         return ""
 
-    def _open(self, file: FileVersion) -> int:
+    @contextmanager
+    def _opened(self, file: FileVersion) -> Iterator[int]:
+        """A descriptor of the file, which is the same before and after the block as when the checkpoint was opened."""
         path = self._folder / file.path
         try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except FileNotFoundError as error:
+            with _translated_errors(path), path.open("rb", buffering=0) as stream:
+                _check_unchanged(stream.fileno(), path, file)
+                yield stream.fileno()
+                _check_unchanged(stream.fileno(), path, file)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise CheckpointError(f"{path}: disappeared while it was being read") from error
-        except PermissionError as error:
-            raise AccessError(f"{path}: permission denied") from error
-        stat = os.fstat(descriptor)
-        if (stat.st_size, str(stat.st_mtime_ns)) != (file.size, file.version):
-            os.close(descriptor)
-            raise CheckpointError(f"{path}: changed while it was being read; run again when it is complete")
-        return descriptor
 
     def _read(self, descriptor: int, file: FileVersion, span: Span) -> memoryview:
         begin, end = span
@@ -77,6 +71,24 @@ class FolderOrigin:
         return view
 
     def _digest(self, file: FileVersion) -> str:
-        descriptor = self._open(file)
-        with os.fdopen(descriptor, "rb") as stream:
+        with self._opened(file) as descriptor, open(descriptor, "rb", closefd=False) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_unchanged(descriptor: int, path: Path, file: FileVersion) -> None:
+    stat = os.fstat(descriptor)
+    if (stat.st_size, str(stat.st_mtime_ns)) != (file.size, file.version):
+        raise CheckpointError(f"{path}: changed while it was being read; run again when it is complete")
+
+
+@contextmanager
+def _translated_errors(path: Path) -> Iterator[None]:
+    """Errors of the file system as ours, but for what is not there, which callers word themselves."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except PermissionError as error:
+        raise AccessError(f"{path}: permission denied") from error
+    except OSError as error:
+        raise TransientError(f"{path}: cannot be read ({error.strerror})") from error

@@ -15,6 +15,8 @@ from gated_ray.sources.origin import FileVersion, Origin
 
 _HEADER_LIMIT = 100_000_000
 """Bytes; the official library's own limit."""
+_FILE_LIMIT = 1 << 46
+"""Bytes; no address space holds more, and no checkpoint has a shard of 64 TiB."""
 _FIRST_READ = 32 << 10
 _LENGTH = 8
 
@@ -55,6 +57,8 @@ def read_header(origin: Origin, file: FileVersion, what: str) -> dict[str, Tenso
     where = f"{what}: {file.path}"
     if file.size < _LENGTH:
         raise CheckpointError(f"{where}: {file.size} bytes are no safetensors file; download it again")
+    if file.size > _FILE_LIMIT:
+        raise CheckpointError(f"{where}: a file of {file.size} bytes is over the limit of {_FILE_LIMIT}")
     start = bytes(origin.read_spans(file, [(0, min(_FIRST_READ, file.size))])[0])
     length = int.from_bytes(start[:_LENGTH], "little")
     if length > _HEADER_LIMIT:

@@ -4,23 +4,15 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from huggingface_hub import HfApi, ModelInfo, constants, get_hf_file_metadata, get_token, hf_hub_url
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    HTTPError,  # the base of the transport's errors, whichever HTTP client huggingface_hub uses
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import HfApi, ModelInfo, constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub.utils import build_hf_headers
 
-from gated_ray.errors import AccessError, CheckpointError, GatedRayError, ReferenceNotFoundError, TransientError
+from gated_ray.errors import CheckpointError, GatedRayError
 from gated_ray.sources.http import LinkExpiredError, RemoteFile, read_range
+from gated_ray.sources.hub_errors import COMMIT, translated_errors
 from gated_ray.sources.origin import FileVersion, Location, Span
 from gated_ray.sources.parts import read_in_parts
 from gated_ray.sources.retry import retried
@@ -29,12 +21,11 @@ _LINK_SECONDS = 50 * 60
 """Signed links last an hour."""
 _CONVERSIONS_LOOKED_AT = 20
 _ANSWER_SECONDS = 30
-_HOW_TO_SIGN_IN = "set HF_TOKEN or run `hf auth login`"
 
 
 def hub_endpoint() -> str:
     """The Hub in use: ``HF_ENDPOINT`` as it is now, where huggingface_hub reads it once at import."""
-    return os.environ.get("HF_ENDPOINT", constants.ENDPOINT).rstrip("/")
+    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
 def resolve_commit(repo: str, revision: str | None, endpoint: str) -> str:
@@ -44,41 +35,13 @@ def resolve_commit(repo: str, revision: str | None, endpoint: str) -> str:
         ReferenceNotFoundError, AccessError, TransientError: see `translated_errors`.
     """
     sha = retried(lambda: _model_info(HfApi(endpoint=endpoint), repo, revision)).sha
-    if not sha:
-        raise GatedRayError(f"{repo}: the Hub named no commit for it")
+    if not sha or not COMMIT.fullmatch(sha):
+        raise GatedRayError(f"{repo}: {endpoint} named no commit for it, but {sha!r}")
     return sha
 
 
-@contextmanager
-def translated_errors(repo: str, revision: str | None = None) -> Iterator[None]:
-    """Say what huggingface_hub's errors mean for the user."""
-    name = f"{repo}@{revision}" if revision else repo
-    signed_in = get_token() is not None
-    try:
-        yield
-    except GatedRepoError as error:
-        how = "ask for access on its page, then run again" if signed_in else _HOW_TO_SIGN_IN
-        raise AccessError(f"{name}: a gated repository that you have no access to; {how}") from error
-    except RevisionNotFoundError as error:
-        raise ReferenceNotFoundError(f"{name}: the repository has no revision {revision!r}") from error
-    except RepositoryNotFoundError as error:
-        hint = "with this token" if signed_in else f"without a token; if it is private, {_HOW_TO_SIGN_IN}"
-        raise ReferenceNotFoundError(f"{name}: no such repository on the Hub can be seen {hint}") from error
-    except EntryNotFoundError as error:
-        raise ReferenceNotFoundError(f"{name}: the Hub has no such file") from error
-    except HFValidationError as error:
-        raise ReferenceNotFoundError(f"{name}: not a valid repository name") from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        if status in (401, 403):
-            raise AccessError(f"{name}: the Hub refused the token ({status}); {_HOW_TO_SIGN_IN}") from error
-        raise TransientError(f"{name}: the Hub answered {status}; try again later") from error
-    except (HTTPError, OSError) as error:
-        raise TransientError(f"{name}: cannot reach the Hub at {hub_endpoint()} ({type(error).__name__})") from error
-
-
 def _model_info(api: HfApi, repo: str, revision: str | None, files_metadata: bool = False) -> ModelInfo:
-    with translated_errors(repo, revision):
+    with translated_errors(api.endpoint, repo, revision):
         return api.model_info(repo, revision=revision, files_metadata=files_metadata, timeout=_ANSWER_SECONDS)
 
 
@@ -91,7 +54,7 @@ class HubOrigin:
         self._endpoint = location.endpoint or hub_endpoint()
         self._api = HfApi(endpoint=self._endpoint)
         self._links: dict[str, tuple[float, RemoteFile]] = {}
-        self._lock = threading.Lock()
+        self._flights: dict[str, threading.Lock] = {}
 
     def files(self) -> dict[str, FileVersion]:
         info = retried(lambda: _model_info(self._api, self._repo, self._commit, files_metadata=True))
@@ -113,14 +76,23 @@ class HubOrigin:
 
     def missing_weights_advice(self) -> str:
         """The newest pull request that adds safetensors, as an instruction."""
-        with translated_errors(self._repo):
-            refs = self._api.list_repo_refs(self._repo, include_pull_requests=True)
-            numbered = sorted((ref.ref for ref in refs.pull_requests or ()), key=_pull_number, reverse=True)
-            for ref in numbered[:_CONVERSIONS_LOOKED_AT]:
-                names = self._api.list_repo_files(self._repo, revision=ref)
-                if "model.safetensors" in names or "model.safetensors.index.json" in names:
-                    return f"use its conversion pull request: {self._repo}@{ref}"
-        return "no open pull request converts it; convert it with transformers' save_pretrained"
+        try:
+            with translated_errors(self._endpoint, self._repo):
+                ref = self._conversion()
+        except GatedRayError:  # what the advice is for is the error to report
+            ref = None
+        if ref:
+            return f"use its conversion pull request: {self._repo}@{ref}"
+        return "no pull request that converts it was found; convert it with transformers' save_pretrained"
+
+    def _conversion(self) -> str | None:
+        refs = self._api.list_repo_refs(self._repo, include_pull_requests=True)
+        newest_first = sorted((ref.ref for ref in refs.pull_requests or ()), key=_pull_number, reverse=True)
+        for ref in newest_first[:_CONVERSIONS_LOOKED_AT]:
+            names = self._api.list_repo_files(self._repo, revision=ref)
+            if "model.safetensors" in names or "model.safetensors.index.json" in names:
+                return ref
+        return None
 
     def _read(self, file: FileVersion, begin: int, view: memoryview) -> None:
         link = self._link(file)
@@ -131,7 +103,7 @@ class HubOrigin:
             read_range(self._link(file), begin, view)
 
     def _link(self, file: FileVersion) -> RemoteFile:
-        with self._lock:  # single flight: one thread resolves, the others wait for its answer
+        with self._flight(file):  # one thread resolves, the others wait for its answer
             made, link = self._links.get(file.path, (0.0, None))
             if link is None or time.monotonic() - made > _LINK_SECONDS:
                 link = self._resolve(file)
@@ -139,21 +111,27 @@ class HubOrigin:
             return link
 
     def _forget(self, file: FileVersion, link: RemoteFile) -> None:
-        with self._lock:
+        with self._flight(file):
             if self._links.get(file.path, (0.0, None))[1] is link:
                 del self._links[file.path]
+
+    def _flight(self, file: FileVersion) -> threading.Lock:
+        return self._flights.setdefault(file.path, threading.Lock())
 
     def _resolve(self, file: FileVersion) -> RemoteFile:
         what = f"{self._repo}: {file.path}"
         url = hf_hub_url(self._repo, file.path, revision=self._commit, endpoint=self._endpoint)
-        with translated_errors(f"{self._repo}/{file.path}", self._commit):
+        with translated_errors(self._endpoint, self._repo, self._commit):
             metadata = get_hf_file_metadata(url, timeout=_ANSWER_SECONDS)
         if metadata.size != file.size:
             raise CheckpointError(f"{what}: the Hub gives two sizes, {file.size} and {metadata.size}; try again later")
-        headers = {}
-        if urlsplit(metadata.location).netloc == urlsplit(self._endpoint).netloc and (token := get_token()):
-            headers["Authorization"] = f"Bearer {token}"  # the Hub itself only: storage hosts must not see it
+        is_hub = _host(metadata.location) == _host(self._endpoint)
+        headers = build_hf_headers() if is_hub else {}  # with the token: storage hosts must not see it
         return RemoteFile(metadata.location, headers, metadata.size, what)
+
+
+def _host(url: str) -> tuple[str, str]:
+    return urlsplit(url)[:2]
 
 
 def _pull_number(ref: str) -> int:

@@ -14,12 +14,12 @@ def merge_spans(spans: Sequence[Span]) -> list[Span]:
     """Join spans of one file across small gaps, the smallest gaps first, while the waste stays below 3 %.
 
     Args:
-        spans: what is needed; may touch, not overlap.
+        spans: what is needed; may touch or be equal, not overlap otherwise. Empty ones are left out.
 
     Returns:
         Fewer, larger spans that cover them, in order.
     """
-    ordered = sorted(span for span in spans if span[1] > span[0])
+    ordered = sorted({span for span in spans if span[1] > span[0]})
     allowance = _MOST_WASTE * sum(end - begin for begin, end in ordered)
     gaps = sorted((after[0] - before[1], index) for index, (before, after) in enumerate(itertools.pairwise(ordered)))
     joined = set()

@@ -9,7 +9,8 @@ from gated_ray.sources.origin import FileVersion, Origin
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _INDEX_LIMIT = 200_000_000
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_OTHER_FORMATS = (".h5", ".msgpack", ".gguf", ".onnx")
 
 
 def weight_files(
@@ -43,7 +44,7 @@ def _weight_map(origin: Origin, file: FileVersion, ref: str) -> dict[str, str]:
         raise CheckpointError(f"{ref}: {_INDEX} has {file.size} bytes; not an index")
     try:
         index = json.loads(origin.read_file(file))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{ref}: {_INDEX} is not JSON ({error})") from error
     match index:
         case {"weight_map": dict(weight_map)} if weight_map and all(isinstance(s, str) for s in weight_map.values()):
@@ -58,4 +59,6 @@ def _why_none(origin: Origin, files: Mapping[str, FileVersion]) -> str:
     if any(name.endswith(_PICKLES) for name in files):
         advice = origin.missing_weights_advice() or "convert it with transformers' save_pretrained"
         return f"has only pickled weights, which can run code and are never opened; {advice}"
+    if unread := sorted(name for name in files if name.endswith(_OTHER_FORMATS)):
+        return f"has no {_SINGLE}, only {', '.join(unread[:3])}, a format that is not read; convert it to safetensors"
     return f"has no weights: neither {_SINGLE} nor {_INDEX}"

@@ -1,0 +1,223 @@
+"""A checkpoint below a prefix of a bucket, on two S3 servers of different habits."""
+
+import re
+import uuid
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import IncompleteReadError
+from botocore.response import StreamingBody
+
+from gated_ray.architectures.blocks import find_blocks
+from gated_ray.errors import (
+    AccessError,
+    CheckpointError,
+    GatedRayError,
+    InputError,
+    ReferenceNotFoundError,
+    TransientError,
+)
+from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint, open_origin
+from tests.checkpoints.sound import CONFIG, FIRST, INDEX, LAST, sound_checkpoint
+from tests.servers.s3 import S3Server, nanio_server
+from tests.sources.reading import read_bytes, stored_bytes
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return sound_checkpoint(tmp_path / "sound")
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket, and its server's credentials in the environment."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3_server.make_bucket(f"models-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def ref(s3_server: S3Server, bucket: str, folder: Path) -> str:
+    _upload(s3_server, bucket, folder, "some/sound")
+    return f"s3://{bucket}/some/sound"
+
+
+def _upload(server: S3Server, bucket: str, folder: Path, prefix: str) -> None:
+    client = server.client()
+    for path in folder.iterdir():
+        client.put_object(Bucket=bucket, Key=f"{prefix}/{path.name}".lstrip("/"), Body=path.read_bytes())
+
+
+def _open(ref: str, server: S3Server) -> Checkpoint:
+    return open_checkpoint(ref, server.endpoint_url)
+
+
+def _read(checkpoint: Checkpoint) -> dict[str, bytes]:
+    return read_bytes(checkpoint, [record for block in find_blocks(checkpoint) for record in block.records])
+
+
+def _refusal(ref: str, server: S3Server, kind: type[GatedRayError]) -> str:
+    with pytest.raises(kind) as refusal:
+        _open(ref, server)
+    assert "\n" not in str(refusal.value)
+    assert ref in str(refusal.value)
+    return str(refusal.value)
+
+
+def test_the_same_tensors_as_from_the_folder(s3_server: S3Server, ref: str, folder: Path) -> None:
+    checkpoint = _open(ref, s3_server)
+    local = open_checkpoint(str(folder))
+    assert checkpoint.config == local.config
+    assert checkpoint.name == "sound"
+    assert checkpoint.tensors.keys() == local.tensors.keys()
+    assert _read(checkpoint) == _read(local)
+
+
+def test_a_large_checkpoint_in_many_parts(s3_server: S3Server, bucket: str, scattered: Path) -> None:
+    _upload(s3_server, bucket, scattered, "")
+    checkpoint = _open(f"s3://{bucket}", s3_server)
+    records = [record for block in find_blocks(checkpoint)[:3] for record in block.records]
+    assert read_bytes(checkpoint, records) == stored_bytes(scattered, records)
+
+
+def test_neighbours_below_longer_prefixes_are_not_mixed_in(s3_server: S3Server, bucket: str, ref: str) -> None:
+    s3_server.client().put_object(Bucket=bucket, Key="some/sound/onnx/model.safetensors", Body=b"")
+    s3_server.client().put_object(Bucket=bucket, Key="some/sound-too/model.safetensors", Body=b"")
+    checkpoint = _open(ref, s3_server)
+    assert set(open_origin(checkpoint.location).files()) == {CONFIG, FIRST, INDEX, LAST}
+
+
+def test_the_revision_follows_the_content(s3_server: S3Server, bucket: str, ref: str, folder: Path) -> None:
+    revision = _open(ref, s3_server).revision()
+    assert revision == _open(f"{ref}/", s3_server).revision()
+    _upload(s3_server, bucket, folder, "copy")
+    assert _open(f"s3://{bucket}/copy", s3_server).revision() == revision
+    content = bytearray((folder / LAST).read_bytes())
+    content[-1] ^= 1
+    s3_server.client().put_object(Bucket=bucket, Key=f"some/sound/{LAST}", Body=bytes(content))
+    assert _open(ref, s3_server).revision() != revision
+    assert revision.startswith("local-")
+    assert len(revision) == len("local-") + 12
+
+
+def test_an_object_replaced_while_it_is_read(s3_server: S3Server, bucket: str, ref: str, folder: Path) -> None:
+    checkpoint = _open(ref, s3_server)
+    content = bytearray((folder / FIRST).read_bytes())
+    content[-1] ^= 1
+    s3_server.client().put_object(Bucket=bucket, Key=f"some/sound/{FIRST}", Body=bytes(content))
+    with pytest.raises(CheckpointError, match=rf"{ref}/{FIRST}: changed while it was being read"):
+        _read(checkpoint)
+
+
+def test_an_object_cut_short_while_it_is_read(s3_server: S3Server, bucket: str, ref: str) -> None:
+    checkpoint = _open(ref, s3_server)
+    s3_server.client().put_object(Bucket=bucket, Key=f"some/sound/{FIRST}", Body=b"short")
+    with pytest.raises(CheckpointError, match=rf"{ref}/{FIRST}: changed while it was being read"):
+        _read(checkpoint)
+
+
+def test_an_object_deleted_while_it_is_read(s3_server: S3Server, bucket: str, ref: str) -> None:
+    checkpoint = _open(ref, s3_server)
+    s3_server.client().delete_object(Bucket=bucket, Key=f"some/sound/{FIRST}")
+    with pytest.raises(ReferenceNotFoundError, match=f"{ref}/{FIRST}: not found on S3"):
+        _read(checkpoint)
+
+
+def test_a_body_that_breaks_off_is_asked_for_again(
+    s3_server: S3Server, ref: str, folder: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    checkpoint = _open(ref, s3_server)
+    whole, breaks = StreamingBody.read, iter(range(3))
+
+    def breaking(body: StreamingBody, *arguments: object) -> bytes:
+        if next(breaks, None) is not None:
+            raise IncompleteReadError(actual_bytes=1, expected_bytes=2)
+        return whole(body, *arguments)
+
+    monkeypatch.setattr(StreamingBody, "read", breaking)
+    assert _read(checkpoint) == _read(open_checkpoint(str(folder)))
+    assert len(pauses) == 3
+
+
+def test_another_range_than_asked_for(s3_server: S3Server, ref: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = _open(ref, s3_server)
+    client = s3_server.client()
+
+    def shifted(*, Range: str, **where: str) -> Any:  # noqa: N803 - boto3's name
+        first, last = (int(number) + 1 for number in re.findall(r"\d+", Range))
+        return client.get_object(Range=f"bytes={first}-{last}", **where)
+
+    monkeypatch.setattr("gated_ray.sources.bucket.make_client", lambda endpoint: SimpleNamespace(get_object=shifted))
+    with pytest.raises(CheckpointError, match=f"{ref}/{FIRST}: .* another range"):
+        _read(checkpoint)
+
+
+@pytest.mark.parametrize("wrong", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_wrong_credentials(s3_server: S3Server, ref: str, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv(wrong, "wrong-and-secret")
+    message = _refusal(ref, s3_server, AccessError)
+    assert "credentials" in message
+    assert "wrong-and-secret" not in message
+
+
+def test_no_credentials(s3_server: S3Server, ref: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert "AWS_ACCESS_KEY_ID" in _refusal(ref, s3_server, AccessError)
+
+
+def test_credentials_lost_between_opening_and_reading(
+    s3_server: S3Server, ref: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = _open(ref, s3_server)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(AccessError, match=f"{ref}/model-0000.*refused these credentials"):
+        _read(checkpoint)
+
+
+def test_no_such_bucket(s3_server: S3Server, bucket: str) -> None:
+    assert "NoSuchBucket" in _refusal("s3://nobody-has-made-this/model", s3_server, ReferenceNotFoundError)
+
+
+def test_no_such_prefix(s3_server: S3Server, ref: str) -> None:
+    assert "no objects" in _refusal(f"{ref}-2", s3_server, ReferenceNotFoundError)
+
+
+def test_not_a_name_of_a_bucket(s3_server: S3Server, bucket: str) -> None:
+    assert "valid" in _refusal("s3://not_a bucket!/model", s3_server, InputError)
+
+
+def test_no_config(s3_server: S3Server, bucket: str, ref: str) -> None:
+    s3_server.client().delete_object(Bucket=bucket, Key="some/sound/config.json")
+    assert "config.json" in _refusal(ref, s3_server, ReferenceNotFoundError)
+
+
+def test_a_file_the_server_knows_no_etag_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, other weights of the same sizes would pass for these."""
+    with nanio_server(tmp_path / "disk") as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        bucket = server.make_bucket("by-hand")
+        sound_checkpoint(tmp_path / "disk" / bucket / "sound")
+        assert "ETag" in _refusal(f"s3://{bucket}/sound", server, CheckpointError)
+
+
+def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch, bucket: str, s3_server: S3Server) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    with pytest.raises(TransientError, match=f"s3://{bucket}/model: cannot reach S3"):
+        open_checkpoint(f"s3://{bucket}/model", "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "not a url"])
+def test_an_endpoint_that_is_no_url(endpoint: str) -> None:
+    with pytest.raises(InputError, match=f"{endpoint}.*check endpoint_url") as refusal:
+        open_checkpoint("s3://bucket/model", endpoint)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(InputError, match="nobody"):
+        open_checkpoint("s3://bucket/model")

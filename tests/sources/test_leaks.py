@@ -1,0 +1,99 @@
+"""Opening and reading leaves no descriptor, no thread and no buffer behind, whether it ends well or not."""
+
+import gc
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gated_ray.architectures.blocks import find_blocks
+from gated_ray.errors import GatedRayError
+from gated_ray.sources.checkpoint import open_checkpoint, open_origin, read_tensors
+from tests.checkpoints.broken import BROKEN
+from tests.checkpoints.sound import sound_checkpoint
+from tests.servers.hub import HubServer
+from tests.servers.hub_faults import Hook, always, on_cdn, refuse
+
+_USES = 12
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return sound_checkpoint(tmp_path / "sound")
+
+
+def _use(ref: str) -> None:
+    checkpoint = open_checkpoint(ref)
+    read_tensors(open_origin(checkpoint.location), find_blocks(checkpoint)[0].records)
+    checkpoint.revision()
+
+
+def _fail(ref: str) -> None:
+    with pytest.raises(GatedRayError):
+        _use(ref)
+
+
+def _held() -> tuple[int, int]:
+    """Descriptors and threads."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+
+def _leaves_nothing(use: Callable[[], None]) -> None:
+    """Fewer are left than one a use: pools of connections grow and shrink by a few on their own."""
+    use()
+    before = _held()
+    for _ in range(_USES):
+        use()
+    assert all(now - then < _USES for now, then in zip(_held(), before, strict=True))
+
+
+def test_a_folder(folder: Path) -> None:
+    _leaves_nothing(lambda: _use(str(folder)))
+
+
+@pytest.mark.parametrize("name", ["truncated_shard", "hole_in_offsets", "header_not_json", "missing_tensor"])
+def test_a_broken_folder(folder: Path, name: str) -> None:
+    BROKEN[name](folder)
+    _leaves_nothing(lambda: _fail(str(folder)))
+
+
+def _on_a_new_hub(folder: Path, use: Callable[[str], None], *faults: Hook) -> None:
+    """Each time another one: a connection to a server that is gone must not be kept for ever."""
+    with HubServer() as hub, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", hub.endpoint)
+        hub.add_repo("org/sound", folder)
+        hub.faults += faults
+        use("org/sound")
+
+
+def test_the_hub(folder: Path) -> None:
+    _leaves_nothing(lambda: _on_a_new_hub(folder, _use))
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_hub_that_fails(folder: Path) -> None:
+    _leaves_nothing(lambda: _on_a_new_hub(folder, _fail, always(refuse(500), on_cdn)))
+
+
+class _Buffer(bytearray):
+    """One that can be watched."""
+
+
+def test_buffers_go_with_their_tensors(hub: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[_Buffer]] = []
+
+    def new_buffer(size: int) -> memoryview:
+        buffer = _Buffer(size)
+        made.append(weakref.ref(buffer))
+        return memoryview(buffer)
+
+    monkeypatch.setattr("gated_ray.sources.parts.new_buffer", new_buffer)
+    hub.add_repo("org/sound", folder)
+    _use("org/sound")
+    gc.collect()
+    assert made
+    assert not [reference for reference in made if reference() is not None]
