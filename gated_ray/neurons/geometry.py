@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from gated_ray.neurons.preparation import Preparation, prepare
+from gated_ray.neurons.scratch import Scratch
 
 _CPU_CHUNK_BYTES = 1 << 20
 """Of one float32 operand: measured fastest between 0.4 and 2 MB on a CPU with 1 MB of L2 a core."""
@@ -48,44 +49,63 @@ class BlockWeights:
         """The weights of some neurons."""
         return BlockWeights(None if self.w_gate is None else self.w_gate[index], self.w_in[index], self.w_out[index])
 
+    @property
+    def count(self) -> int:
+        """Vectors a neuron: three, or two in a plain block."""
+        return 2 if self.w_gate is None else 3
+
     def chunks(self) -> Iterator[slice]:
         """Runs of neurons whose float32 operands stay in cache (on a GPU: fill it)."""
-        neurons, d_model = self.w_in.shape
-        size = _CPU_CHUNK_BYTES if self.w_in.device.type == "cpu" else _GPU_CHUNK_BYTES
-        step = max(16, size // (4 * d_model))
+        neurons = len(self.w_in)
+        step = self._chunk_rows()
         for begin in range(0, neurons, step):
             yield slice(begin, min(begin + step, neurons))
 
+    def scratch(self, dtype: torch.dtype) -> Scratch:
+        """Memory for `prepared_vectors` of one chunk and a matrix to spare."""
+        neurons, d_model = self.w_in.shape
+        return Scratch(self.count + 1, min(neurons, self._chunk_rows()), d_model, dtype, self.w_in.device)
+
+    def _chunk_rows(self) -> int:
+        size = _CPU_CHUNK_BYTES if self.w_in.device.type == "cpu" else _GPU_CHUNK_BYTES
+        return max(16, size // (4 * self.w_in.shape[1]))
+
 
 def prepared_vectors(
-    weights: BlockWeights, preparation: Preparation, dtype: torch.dtype
+    weights: BlockWeights, preparation: Preparation, scratch: Scratch
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """w_gate (if any), w_in and w_out as compared, and what centring removed of their squared norms; see `prepare`."""
-    vectors, removed = [], []
+    """w_gate (if any), w_in and w_out as compared, and what centring removed of their squared norms; see `prepare`.
+
+    The vectors, (neurons, d_model) of the scratch's dtype, stand in the scratch until it is used again.
+    """
+    neurons = len(weights.w_in)
+    vectors: list[torch.Tensor] = []
+    removed: list[torch.Tensor] = []
     for stored, gain, centre in (
         (weights.w_gate, preparation.read_gain, preparation.centre_gate),
         (weights.w_in, preparation.read_gain, preparation.centre_in),
         (weights.w_out, preparation.write_gain, preparation.centre_out),
     ):
         if stored is not None:
-            vector, lost = prepare(stored, gain, centre, dtype)
+            vector = scratch.matrix(len(vectors), neurons)
+            removed.append(prepare(stored, gain, centre, vector, scratch.matrix(-1, neurons)))
             vectors.append(vector)
-            removed.append(lost)
     return vectors, removed
 
 
-def _products(vectors: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Squared norms of each vector, then dot products of each pair in order; each (neurons,)."""
+def _products(vectors: list[torch.Tensor], spare: torch.Tensor) -> torch.Tensor:
+    """Squared norms of each vector, then dot products of each pair in order: (products, neurons)."""
     count = len(vectors)
     pairs = [(k, k) for k in range(count)] + [(j, k) for j in range(count) for k in range(j + 1, count)]
-    product = torch.empty_like(vectors[0])
-    return [torch.mul(vectors[j], vectors[k], out=product).sum(dim=1) for j, k in pairs]
+    return torch.stack([torch.mul(vectors[j], vectors[k], out=spare).sum(dim=1) for j, k in pairs])
 
 
-def _float32_products(weights: BlockWeights, preparation: Preparation) -> tuple[torch.Tensor, torch.Tensor]:
+def _float32_products(
+    weights: BlockWeights, preparation: Preparation, scratch: Scratch
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The rows of `_products` in float32, (products, neurons), and which neurons float32 may get wrong, (neurons,)."""
-    vectors, removed = prepared_vectors(weights, preparation, torch.float32)
-    products = torch.stack(_products(vectors))
+    vectors, removed = prepared_vectors(weights, preparation, scratch)
+    products = _products(vectors, scratch.matrix(-1, len(vectors[0])))
     squares = products[: len(vectors)]
     low, high = _SAFE_SQUARED_NORM
     doubtful = ~((squares > low) & (squares < high)).all(dim=0)
@@ -96,14 +116,15 @@ def _float32_products(weights: BlockWeights, preparation: Preparation) -> tuple[
 
 def _float64_cosines(weights: BlockWeights, preparation: Preparation) -> tuple[torch.Tensor, torch.Tensor]:
     """Norms (vectors, neurons) and cosines (pairs, neurons) in float64; NaN for zero vectors and non-finite weights."""
-    vectors, removed = prepared_vectors(weights, preparation, torch.float64)
+    scratch = weights.scratch(torch.float64)
+    vectors, removed = prepared_vectors(weights, preparation, scratch)
     for vector, lost in zip(vectors, removed, strict=True):
-        constant = vector.square().sum(dim=1) <= _NOTHING_LEFT * lost
+        constant = vector.square().sum(dim=1) < _NOTHING_LEFT * lost
         vector[constant] = 0.0
     # Scaled by their largest entry, so that neither squares nor products overflow or vanish.
     largest = [vector.abs().amax(dim=1, keepdim=True) for vector in vectors]
-    scaled = [vector / scale for vector, scale in zip(vectors, largest, strict=True)]
-    products = torch.stack(_products(scaled))
+    scaled = [vector.div_(scale) for vector, scale in zip(vectors, largest, strict=True)]
+    products = _products(scaled, scratch.matrix(-1, len(scaled[0])))
     squares = products[: len(vectors)]
     norms = squares.sqrt()
     cosines = _cosines(products, norms)
@@ -127,13 +148,14 @@ def neuron_geometry(weights: BlockWeights, preparation: Preparation) -> Geometry
     A zero vector or a non-finite weight has no cosine: NaN. The norm of a zero vector is 0, of a non-finite one NaN.
     """
     neurons = len(weights.w_in)
-    vectors = 2 if weights.w_gate is None else 3
+    vectors = weights.count
     device = weights.w_in.device
+    scratch = weights.scratch(torch.float32)
     norms = torch.empty(vectors, neurons, device=device)
     cosines = torch.empty(vectors * (vectors - 1) // 2, neurons, device=device)
     for chunk in weights.chunks():
         part = weights.rows(chunk)
-        products, doubtful = _float32_products(part, preparation)
+        products, doubtful = _float32_products(part, preparation, scratch)
         norms[:, chunk] = products[:vectors].sqrt()
         cosines[:, chunk] = _cosines(products, norms[:, chunk])
         if doubtful.any():

@@ -1,14 +1,16 @@
 """Quantiles of very many cosines from counts in narrow bins."""
 
-import statistics
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 _BIN = 5e-5
 _LIMIT = 1.001
 """Cosines of float32 unit vectors may pass 1 by rounding; the bins reach a little further."""
 _BINS = round(2 * _LIMIT / _BIN)
+_UNCOUNTED = 2.0
+"""Beyond the bins: `torch.histc` leaves it out."""
 
 
 class CosineCounts:
@@ -22,29 +24,36 @@ class CosineCounts:
         """Count a tile, leaving out each row's own column.
 
         Args:
-            tile: (rows, columns) float32 cosines, fewer than 2**24 values (float32 counts them exactly).
+            tile: (rows, columns) float32 cosines, fewer than 2**24 values (float32 counts them exactly); overwritten.
             own: (rows,) the column of each row that is the same neuron.
         """
-        matched = tile.gather(1, own[:, None])
-        for values, weight in ((tile, 1), (matched, -1)):
-            counts = torch.histc(values.abs() if self._absolute else values, _BINS, -_LIMIT, _LIMIT)
-            self._counts += weight * counts.long()
+        tile.scatter_(1, own[:, None], _UNCOUNTED)
+        values = tile.abs_() if self._absolute else tile
+        self._counts += torch.histc(values, _BINS, -_LIMIT, _LIMIT).long()
 
     def merge(self, other: "CosineCounts") -> None:
         self._counts += other._counts
 
     def region(self, p: float) -> tuple[float, ...]:
-        """The p/2 and 1-p/2 quantiles, or the 1-p quantile alone of absolute values; each within 5e-5."""
-        cumulative = self._counts.cumsum(0)
-        return tuple(self._quantile(cumulative, q) for q in ((1 - p,) if self._absolute else (p / 2, 1 - p / 2)))
+        """The p/2 and 1-p/2 quantiles, or the 1-p quantile alone of absolute values; each within 5e-5.
 
-    def _quantile(self, cumulative: torch.Tensor, q: float) -> float:
-        rank = q * (int(cumulative[-1]) - 1)  # numpy's linear rule: the value at this fractional rank
-        wanted = torch.tensor(rank, dtype=torch.float64, device=cumulative.device)
-        bin_index = int(torch.searchsorted(cumulative.double(), wanted, right=True))
-        below = int(cumulative[bin_index - 1]) if bin_index else 0
-        inside = int(self._counts[bin_index])
-        return -_LIMIT + (bin_index + (rank - below + 0.5) / inside) * _BIN
+        By the linear rule of `numpy.quantile`: between the two values nearest to the rank, however far apart they are.
+        """
+        counts = self._counts.numpy(force=True)
+        cumulative = counts.cumsum()
+        last = int(cumulative[-1]) - 1
+        ranks = last * np.array([1 - p] if self._absolute else [p / 2, 1 - p / 2])
+        below = np.floor(ranks).astype(np.int64)
+        low, high = _values(counts, cumulative, below), _values(counts, cumulative, np.minimum(below + 1, last))
+        return tuple((low + (ranks - below) * (high - low)).tolist())
+
+
+def _values(counts: np.ndarray, cumulative: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """The counted values of these ranks (from 0), as if those of one bin stood evenly in it."""
+    bins = np.searchsorted(cumulative, ranks, side="right")
+    position = (ranks - (cumulative[bins] - counts[bins]) + 0.5) / counts[bins]
+    values: np.ndarray = -_LIMIT + (bins + position) * _BIN
+    return values
 
 
 def batch_error(batches: Sequence[tuple[float, ...]], unseen: float) -> float:
@@ -57,5 +66,5 @@ def batch_error(batches: Sequence[tuple[float, ...]], unseen: float) -> float:
         batches: the quantiles of each batch.
         unseen: share of all rows that no batch has, for the finite population correction.
     """
-    spread = max(statistics.stdev(values) for values in zip(*batches, strict=True))
+    spread = np.std(batches, axis=0, ddof=1).max()
     return float(spread * (unseen / len(batches)) ** 0.5)
