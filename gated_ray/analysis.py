@@ -1,7 +1,8 @@
 """One model measured without Ray and without a store."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +11,14 @@ import torch
 from tqdm.auto import tqdm
 
 from gated_ray.architectures.blocks import Block, find_blocks
-from gated_ray.measurement import LoadedBlock, load_block, measure_block
+from gated_ray.measurement import Measured, load_block, measure_block, one_thread
 from gated_ray.settings import ProfileSettings
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint, open_origin
-from gated_ray.sources.origin import Origin
-from gated_ray.store.keys import encode_name
+from gated_ray.store.keys import Partition
 from gated_ray.store.schemas import LAYERS, NEURONS
 
 _PROGRESS_AFTER_SECONDS = 2
+_BYTES_AT_ONCE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def analyze(
 ) -> ModelGeometry:
     """Measure every MLP neuron of one model, layer by layer, without Ray and without a store.
 
-    Memory holds two blocks' weights and the results, never the model.
+    Blocks are measured side by side, each in a thread of its own. Memory holds the weights of the few under way and the
+    results, never the model.
 
     Args:
         ref: ``org/name[@revision]``, a folder, ``folder@subfolder``, or ``s3://bucket/prefix``.
@@ -69,14 +71,21 @@ def analyze(
     checkpoint = open_checkpoint(ref)
     blocks = find_blocks(checkpoint)
     where = torch.device(device) if device is not None else default_device()
+    origin = open_origin(checkpoint.location)
+
+    def measure(block: Block) -> Measured:
+        return measure_block(load_block(origin, block), settings, where)
+
     neurons, layers = [], []
     total = sum(block.bytes for block in blocks)
-    with tqdm(total=total, unit="B", unit_scale=True, desc=checkpoint.name, delay=_PROGRESS_AFTER_SECONDS) as bar:
-        for loaded in _read_ahead(open_origin(checkpoint.location), blocks):
-            block_neurons, block_layers = measure_block(loaded, settings, where)
+    bar = tqdm(total=total, unit="B", unit_scale=True, desc=checkpoint.name, delay=_PROGRESS_AFTER_SECONDS)
+    width = _width(blocks)
+    with one_thread(), bar:
+        measured = _several_at_once(measure, blocks, width)
+        for block, (block_neurons, block_layers) in zip(blocks, measured, strict=True):
             neurons.append(block_neurons)
             layers.append(block_layers)
-            bar.update(loaded.block.bytes)
+            bar.update(block.bytes)
     return ModelGeometry(
         name=checkpoint.name,
         revision=checkpoint.location.revision or "local",
@@ -87,26 +96,27 @@ def analyze(
     )
 
 
-def _read_ahead(origin: Origin, blocks: Iterable[Block]) -> Iterator[LoadedBlock]:
-    """Blocks in order, the next one being read while the caller computes."""
-    with ThreadPoolExecutor(1) as reader:
-        pending = None
+def _several_at_once(work: Callable[[Block], Measured], blocks: Iterable[Block], width: int) -> Iterator[Measured]:
+    """``work`` of every block, in order, `width` at a time, so that some are read while others are measured."""
+    with ThreadPoolExecutor(width) as pool:
+        pending: deque[Future[Measured]] = deque()
         for block in blocks:
-            following = reader.submit(load_block, origin, block)
-            if pending is not None:
-                yield pending.result()
-            pending = following
-        if pending is not None:
-            yield pending.result()
+            pending.append(pool.submit(work, block))
+            if len(pending) > width:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _width(blocks: Sequence[Block]) -> int:
+    """As many blocks at once as torch would use threads, while their weights stay below 1 GiB."""
+    largest = max(block.bytes for block in blocks)
+    return max(1, min(torch.get_num_threads(), _BYTES_AT_ONCE // largest))
 
 
 def _with_partition(tables: list[pa.Table], checkpoint: Checkpoint, profile: str, schema: pa.Schema) -> pa.Table:
     table = pa.concat_tables(tables)
-    values = {
-        "model": encode_name(checkpoint.name),
-        "revision": checkpoint.location.revision or "local",
-        "profile": profile,
-    }
-    for name, value in values.items():
+    partition = Partition(checkpoint.name, checkpoint.location.revision or "local", profile)
+    for name, value in partition.columns.items():
         table = table.append_column(schema.field(name), pa.repeat(value, table.num_rows))
     return table.cast(schema)

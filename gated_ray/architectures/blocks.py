@@ -32,6 +32,7 @@ class Block:
     """One MLP block of one layer: where its weights are and what its norms do.
 
     `gate` is None for a plain block. `pre_norm` is None for a norm without weights and where `norm` is ``none``.
+    `activation` is as config.json names it, None where it does not.
     """
 
     layer: int
@@ -44,7 +45,7 @@ class Block:
     gain: Gain
     pre_norm: TensorRecord | None
     post_norm: TensorRecord | None
-    activation: str
+    activation: str | None
 
     @property
     def gated(self) -> bool:
@@ -87,10 +88,15 @@ def find_blocks(checkpoint: Checkpoint) -> list[Block]:
         raise UnsupportedError(
             f"{ref}: model_type {model_type!r} is not supported; supported are {', '.join(sorted(families()))}"
         )
+    rules = [rule for rule in families()[model_type] if _applies(rule, config, ref)]
+    if not rules:
+        keys = {key for rule in families()[model_type] for key in rule.when}
+        said = ", ".join(f"{key}={config[key]!r}" for key in sorted(keys))
+        raise UnsupportedError(f"{ref}: config.json says {said}, which is not supported for {model_type}")
     blocks: list[Block] = []
-    for rule in families()[model_type]:
-        if _applies(rule, config, ref):
-            blocks += _blocks_of_rule(rule, checkpoint)
+    for component in dict.fromkeys(rule.component for rule in rules):
+        rule, prefix = _locate([rule for rule in rules if rule.component == component], checkpoint)
+        blocks += _blocks_of_rule(rule, prefix, checkpoint)
     _refuse_companions(blocks, checkpoint)
     return blocks
 
@@ -112,21 +118,28 @@ def _applies(rule: Rule, config: Mapping[str, Any], ref: str) -> bool:
     return all(config[key] == value for key, value in rule.when.items())
 
 
-def _blocks_of_rule(rule: Rule, checkpoint: Checkpoint) -> list[Block]:
-    ref, tensors = checkpoint.reference.text, checkpoint.tensors
+def _locate(rules: list[Rule], checkpoint: Checkpoint) -> tuple[Rule, str]:
+    """The one rule of a component, and its one prefix, whose tensors the checkpoint has."""
+    ref = checkpoint.reference.text
+    names = {prefix + rule.w_in.format(layer=0): (rule, prefix) for rule in rules for prefix in rule.prefixes}
+    found = [name for name in names if name in checkpoint.tensors]
+    if not found:
+        raise CheckpointError(
+            f"{ref}: no tensor {' or '.join(names)}, one of which a {checkpoint.config['model_type']} model has"
+        )
+    if len(found) > 1:
+        raise CheckpointError(f"{ref}: layers under several names ({', '.join(found)}); which are meant?")
+    return names[found[0]]
+
+
+def _blocks_of_rule(rule: Rule, prefix: str, checkpoint: Checkpoint) -> list[Block]:
     layers = _config_value(checkpoint.config, rule.layers)
     if not isinstance(layers, int) or isinstance(layers, bool) or layers < 1:
-        raise CheckpointError(f"{ref}: config.json has no layer count under {' or '.join(rule.layers)}")
-    prefixes = [prefix for prefix in rule.prefixes if prefix + rule.w_in.format(layer=0) in tensors]
-    if not prefixes:
-        expected = rule.prefixes[0] + rule.w_in.format(layer=0)
-        raise CheckpointError(f"{ref}: no tensor {expected}, which a {checkpoint.config['model_type']} model has")
-    if len(prefixes) > 1:
         raise CheckpointError(
-            f"{ref}: layers under several prefixes ({', '.join(map(repr, prefixes))}); which are meant?"
+            f"{checkpoint.reference.text}: config.json has no layer count under {' or '.join(rule.layers)}"
         )
-    _check_layer_count(rule, prefixes[0], layers, checkpoint)
-    blocks = [_block(rule, prefixes[0], layer, checkpoint) for layer in range(layers)]
+    _check_layer_count(rule, prefix, layers, checkpoint)
+    blocks = [_block(rule, prefix, layer, checkpoint) for layer in range(layers)]
     for block in blocks:
         _check_shapes(block, rule, checkpoint)
     return blocks
@@ -155,10 +168,8 @@ def _block(rule: Rule, prefix: str, layer: int, checkpoint: Checkpoint) -> Block
 
     def matrix(template: str, reads: bool) -> Matrix:
         found = record(template)
-        if len(found.shape) != 2:
-            raise CheckpointError(
-                f"{checkpoint.reference.text}: {found.name} has shape {found.shape}, not two dimensions"
-            )
+        if len(found.shape) != 2 or 0 in found.shape:
+            raise CheckpointError(f"{checkpoint.reference.text}: {found.name} has shape {found.shape}; not a matrix")
         return Matrix(found, neurons_are_rows=reads == (rule.layout == "linear"))
 
     return Block(
@@ -172,7 +183,7 @@ def _block(rule: Rule, prefix: str, layer: int, checkpoint: Checkpoint) -> Block
         gain=rule.gain,
         pre_norm=record(rule.pre_norm) if rule.pre_norm else None,
         post_norm=record(rule.post_norm) if rule.post_norm else None,
-        activation=rule.activation_name or str(_config_value(checkpoint.config, rule.activation)),
+        activation=_config_value(checkpoint.config, rule.activation) or rule.activation_name or None,
     )
 
 

@@ -42,7 +42,7 @@ def parse_families(text: str) -> dict[str, tuple[Rule, ...]]:
     """Rules by model_type.
 
     Raises:
-        ValueError: a key or a value that a rule does not have.
+        ValueError: a key or a value that a rule does not have, or a value of another kind than the base's.
     """
     document = tomllib.loads(text)
     base = document.pop("base")
@@ -50,23 +50,24 @@ def parse_families(text: str) -> dict[str, tuple[Rule, ...]]:
     if document:
         raise ValueError(f"unknown tables: {', '.join(document)}")
     return {
-        model_type: tuple(_rule(base | override, model_type) for override in overrides)
+        model_type: tuple(_rule(base, override, model_type) for override in overrides)
         for model_type, overrides in families.items()
     }
 
 
-def _rule(entries: dict[str, Any], model_type: str) -> Rule:
+def _rule(base: dict[str, Any], override: dict[str, Any], model_type: str) -> Rule:
+    names = {_TOML_NAMES.get(field.name, field.name): field.name for field in fields(Rule)}
+    entries = base | override
+    if names.keys() != entries.keys():
+        wrong = ", ".join(sorted(names.keys() ^ entries.keys()))
+        raise ValueError(f"{model_type}: a rule has {', '.join(names)}; missing or unknown: {wrong}")
     values: dict[str, Any] = {}
-    for field in fields(Rule):
-        name = _TOML_NAMES.get(field.name, field.name)
-        if name not in entries:
-            raise ValueError(f"{model_type}: a rule needs {name}")
-        value = entries.pop(name)
-        if field.name in _CHOICES and value not in _CHOICES[field.name]:
-            raise ValueError(f"{model_type}: {name}={value!r} is none of {', '.join(_CHOICES[field.name])}")
-        values[field.name] = tuple(value) if isinstance(value, list) else value
-    if entries:
-        raise ValueError(f"{model_type}: a rule has no {', '.join(entries)}")
+    for name, value in entries.items():
+        if type(value) is not type(base[name]):
+            raise ValueError(f"{model_type}: {name}={value!r} is not of the kind of {base[name]!r}")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise ValueError(f"{model_type}: {name}={value!r} is none of {', '.join(_CHOICES[name])}")
+        values[names[name]] = tuple(value) if isinstance(value, list) else value
     return Rule(**values)
 
 

@@ -73,14 +73,14 @@ class BlockWeights:
 
 def prepared_vectors(
     weights: BlockWeights, preparation: Preparation, scratch: Scratch
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+) -> tuple[list[torch.Tensor], list[torch.Tensor | None]]:
     """w_gate (if any), w_in and w_out as compared, and what centring removed of their squared norms; see `prepare`.
 
     The vectors, (neurons, d_model) of the scratch's dtype, stand in the scratch until it is used again.
     """
     neurons = len(weights.w_in)
     vectors: list[torch.Tensor] = []
-    removed: list[torch.Tensor] = []
+    removed: list[torch.Tensor | None] = []
     for stored, gain, centre in (
         (weights.w_gate, preparation.read_gain, preparation.centre_gate),
         (weights.w_in, preparation.read_gain, preparation.centre_in),
@@ -93,50 +93,59 @@ def prepared_vectors(
     return vectors, removed
 
 
-def _products(vectors: list[torch.Tensor], spare: torch.Tensor) -> torch.Tensor:
-    """Squared norms of each vector, then dot products of each pair in order: (products, neurons)."""
-    count = len(vectors)
-    pairs = [(k, k) for k in range(count)] + [(j, k) for j in range(count) for k in range(j + 1, count)]
-    return torch.stack([torch.mul(vectors[j], vectors[k], out=spare).sum(dim=1) for j, k in pairs])
+def _pairs(count: int) -> list[tuple[int, int]]:
+    return [(j, k) for j in range(count) for k in range(j + 1, count)]
 
 
-def _float32_products(
-    weights: BlockWeights, preparation: Preparation, scratch: Scratch
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows of `_products` in float32, (products, neurons), and which neurons float32 may get wrong, (neurons,)."""
-    vectors, removed = prepared_vectors(weights, preparation, scratch)
-    products = _products(vectors, scratch.matrix(-1, len(vectors[0])))
-    squares = products[: len(vectors)]
-    low, high = _SAFE_SQUARED_NORM
-    doubtful = ~((squares > low) & (squares < high)).all(dim=0)
-    for square, lost in zip(squares, removed, strict=True):
-        doubtful |= square < _SAFE_REMAINDER * lost
-    return products, doubtful
-
-
-def _float64_cosines(weights: BlockWeights, preparation: Preparation) -> tuple[torch.Tensor, torch.Tensor]:
-    """Norms (vectors, neurons) and cosines (pairs, neurons) in float64; NaN for zero vectors and non-finite weights."""
-    scratch = weights.scratch(torch.float64)
-    vectors, removed = prepared_vectors(weights, preparation, scratch)
-    for vector, lost in zip(vectors, removed, strict=True):
-        constant = vector.square().sum(dim=1) < _NOTHING_LEFT * lost
-        vector[constant] = 0.0
-    # Scaled by their largest entry, so that neither squares nor products overflow or vanish.
-    largest = [vector.abs().amax(dim=1, keepdim=True) for vector in vectors]
-    scaled = [vector.div_(scale) for vector, scale in zip(vectors, largest, strict=True)]
-    products = _products(scaled, scratch.matrix(-1, len(scaled[0])))
-    squares = products[: len(vectors)]
-    norms = squares.sqrt()
-    cosines = _cosines(products, norms)
-    sizes = norms * torch.stack([scale.squeeze(1) for scale in largest])
-    zero = torch.stack([scale.squeeze(1) == 0 for scale in largest])
-    return sizes.masked_fill(zero, 0.0), cosines
+def _multiply(vectors: list[torch.Tensor], spare: torch.Tensor, products: torch.Tensor) -> None:
+    """Into the rows of `products`, (products, neurons): squared norms of each vector, then dot products of each pair."""
+    factors = [(k, k) for k in range(len(vectors))] + _pairs(len(vectors))
+    for row, (j, k) in zip(products, factors, strict=True):
+        torch.sum(torch.mul(vectors[j], vectors[k], out=spare), dim=1, out=row)
 
 
 def _cosines(products: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
-    count = len(norms)
-    pairs = [(j, k) for j in range(count) for k in range(j + 1, count)]
-    return torch.stack([products[count + row] / (norms[j] * norms[k]) for row, (j, k) in enumerate(pairs)])
+    """(pairs, neurons) from the rows of `_multiply` and from norms (vectors, neurons)."""
+    dots = products[len(norms) :]
+    return torch.stack([dot / (norms[j] * norms[k]) for dot, (j, k) in zip(dots, _pairs(len(norms)), strict=True)])
+
+
+def _float32_products(weights: BlockWeights, preparation: Preparation) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows of `_multiply` in float32, (products, neurons), and which neurons float32 may get wrong, (neurons,)."""
+    scratch = weights.scratch(torch.float32)
+    preparation = preparation.with_gains_in(torch.float32)
+    neurons, device = len(weights.w_in), weights.w_in.device
+    products = torch.empty(weights.count + len(_pairs(weights.count)), neurons, device=device)
+    removed = torch.zeros(weights.count, neurons, device=device)
+    for chunk in weights.chunks():
+        vectors, lost = prepared_vectors(weights.rows(chunk), preparation, scratch)
+        _multiply(vectors, scratch.matrix(-1, len(vectors[0])), products[:, chunk])
+        for row, squares in zip(removed, lost, strict=True):
+            if squares is not None:
+                row[chunk] = squares
+    squares = products[: weights.count]
+    low, high = _SAFE_SQUARED_NORM
+    safe = (squares > low) & (squares < high) & (squares >= _SAFE_REMAINDER * removed)
+    return products, ~safe.all(dim=0)
+
+
+def _float64_cosines(
+    weights: BlockWeights, preparation: Preparation, scratch: Scratch
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Norms (vectors, neurons) and cosines (pairs, neurons) in float64; NaN for zero vectors and non-finite weights."""
+    vectors, removed = prepared_vectors(weights, preparation, scratch)
+    for vector, lost in zip(vectors, removed, strict=True):
+        if lost is not None:
+            constant = vector.square().sum(dim=1) < _NOTHING_LEFT * lost
+            vector[constant] = 0.0
+    # Scaled by their largest entry, so that neither squares nor products overflow or vanish.
+    largest = torch.stack([vector.abs().amax(dim=1) for vector in vectors])
+    for vector, scale in zip(vectors, largest, strict=True):
+        vector.div_(scale[:, None])
+    products = largest.new_empty(len(vectors) + len(_pairs(len(vectors))), largest.shape[1])
+    _multiply(vectors, scratch.matrix(-1, len(vectors[0])), products)
+    norms = products[: len(vectors)].sqrt()
+    return (norms * largest).masked_fill(largest == 0, 0.0), _cosines(products, norms)
 
 
 def neuron_geometry(weights: BlockWeights, preparation: Preparation) -> Geometry:
@@ -147,22 +156,16 @@ def neuron_geometry(weights: BlockWeights, preparation: Preparation) -> Geometry
 
     A zero vector or a non-finite weight has no cosine: NaN. The norm of a zero vector is 0, of a non-finite one NaN.
     """
-    neurons = len(weights.w_in)
-    vectors = weights.count
-    device = weights.w_in.device
-    scratch = weights.scratch(torch.float32)
-    norms = torch.empty(vectors, neurons, device=device)
-    cosines = torch.empty(vectors * (vectors - 1) // 2, neurons, device=device)
-    for chunk in weights.chunks():
-        part = weights.rows(chunk)
-        products, doubtful = _float32_products(part, preparation, scratch)
-        norms[:, chunk] = products[:vectors].sqrt()
-        cosines[:, chunk] = _cosines(products, norms[:, chunk])
-        if doubtful.any():
-            rows = doubtful.nonzero().squeeze(1)
-            exact_norms, exact_cosines = _float64_cosines(part.rows(rows), preparation)
-            norms[:, chunk.start + rows] = exact_norms.float()
-            cosines[:, chunk.start + rows] = exact_cosines.float()
+    products, doubtful = _float32_products(weights, preparation)
+    norms = products[: weights.count].sqrt()
+    cosines = _cosines(products, norms)
+    if doubtful.any():
+        scratch = weights.scratch(torch.float64)
+        for chunk in weights.chunks():
+            rows = chunk.start + doubtful[chunk].nonzero().squeeze(1)
+            exact_norms, exact_cosines = _float64_cosines(weights.rows(rows), preparation, scratch)
+            norms[:, rows] = exact_norms.float()
+            cosines[:, rows] = exact_cosines.float()
     cosines.clamp_(-1.0, 1.0)  # rounding may leave 1.0000001
     return _with_canonical_sign(norms, cosines)
 

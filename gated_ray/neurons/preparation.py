@@ -1,6 +1,6 @@
 """How stored weights become the vectors that are compared (METHOD section 2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -21,10 +21,15 @@ class Preparation:
     centre_in: bool = False
     centre_out: bool = False
 
+    def with_gains_in(self, dtype: torch.dtype) -> "Preparation":
+        """The same with gains of another dtype, so that they need not be converted for every few neurons."""
+        read, write = (gain if gain is None else gain.to(dtype) for gain in (self.read_gain, self.write_gain))
+        return replace(self, read_gain=read, write_gain=write)
+
 
 def prepare(
     weights: torch.Tensor, gain: torch.Tensor | None, centre: bool, vectors: torch.Tensor, spare: torch.Tensor
-) -> torch.Tensor:
+) -> torch.Tensor | None:
     """Fold and centre the vectors of some neurons.
 
     Args:
@@ -35,13 +40,13 @@ def prepare(
         spare: of the same shape and dtype; overwritten.
 
     Returns:
-        What centring removed from each squared norm, (neurons,), zero without centring.
+        What centring removed from each squared norm, (neurons,), None without centring.
     """
     _copy(weights, vectors, spare)
     if gain is not None:
         vectors.mul_(gain.to(vectors.dtype))
     if not centre:
-        return vectors.new_zeros(len(vectors))
+        return None
     mean = vectors.mean(dim=1)
     vectors.sub_(mean[:, None])
     return mean.square() * vectors.shape[1]

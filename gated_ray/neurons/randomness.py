@@ -1,6 +1,5 @@
 """What a cosine must exceed to be more than chance (METHOD section 4)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -104,12 +103,15 @@ def mismatched_regions(
     batches: list[list[tuple[float, ...]]] = [[] for _ in pairings]
     least_rows = max(_LEAST_ROWS, -(-least_pairs // (neurons - 1)))
     sampled = not exact and least_rows < neurons
+    batch_rows = min(least_rows // _BATCHES if sampled else _TILE_ROWS, max(1, _TILE_VALUES // neurons))
+    memory = torch.empty(batch_rows, neurons, device=w_in.device)
     done = 0
-    for rows in _row_batches(neurons, least_rows // _BATCHES if sampled else _TILE_ROWS, seed if sampled else None):
+    for rows in _row_order(neurons, seed if sampled else None).split(batch_rows):
         index = rows.to(w_in.device)
+        tile = memory[: len(rows)]
         for total, history, (left, right, absolute) in zip(totals, batches, pairings, strict=True):
             counts = CosineCounts(w_in.device, absolute=absolute)
-            counts.add(left[index] @ right.T, own=index)
+            counts.add(torch.mm(left[index], right.T, out=tile), own=index)
             total.merge(counts)
             if sampled:
                 history.append(counts.region(REGION_P))
@@ -127,14 +129,11 @@ def mismatched_regions(
     )
 
 
-def _row_batches(neurons: int, rows: int, seed: int | None) -> Iterator[torch.Tensor]:
-    """All rows, at most `rows` at a time and tiles of bounded size; in a seeded order, or in their own (None)."""
-    order = (
-        torch.arange(neurons)
-        if seed is None
-        else torch.randperm(neurons, generator=torch.Generator().manual_seed(seed))
-    )
-    yield from order.split(min(rows, max(1, _TILE_VALUES // neurons)))
+def _row_order(neurons: int, seed: int | None) -> torch.Tensor:
+    """All rows in their own order, or (with a seed) in a random one."""
+    if seed is None:
+        return torch.arange(neurons)
+    return torch.randperm(neurons, generator=torch.Generator().manual_seed(seed))
 
 
 def _enough(batches: list[list[tuple[float, ...]]], unseen: float) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
+import numpy as np
 
 import gated_ray
 from gated_ray.architectures.blocks import find_blocks
@@ -29,35 +29,43 @@ def _planted() -> Iterator[Path]:
 
 
 def _read_once(folder: Path, reuse: bool) -> int:
-    """Read every tensor that the analysis needs with preadv, a layer at a time.
+    """Read every tensor that the analysis needs with preadv, once, from a warm page cache.
 
-    Into memory that is new, as a reader hands it out, or (``reuse``) into one buffer over and over, which then stays in
-    the processor's cache: no reader whose caller keeps the tensors can do that.
+    Into memory for all of them, which at this size is always new from the system; or (``reuse``) into one buffer over and
+    over, which then stays in the processor's cache and holds but the last tensor.
     """
     checkpoint = open_checkpoint(str(folder))
     records = [record for block in find_blocks(checkpoint) for record in block.records]
-    held = [memoryview(torch.empty(max(r.bytes for r in records), dtype=torch.uint8).numpy())] if reuse else []
+    total = sum(record.bytes for record in records)
+    memory = memoryview(np.empty(max(record.bytes for record in records) if reuse else total, np.uint8))
     files = {record.file.path: os.open(folder / record.file.path, os.O_RDONLY) for record in records}
+    begin = 0
     for record in records:
-        if not reuse:
-            held.append(memoryview(torch.empty(record.bytes, dtype=torch.uint8).numpy()))
-        if os.preadv(files[record.file.path], [held[-1][: record.bytes]], record.begin) != record.bytes:
+        place = memory[: record.bytes] if reuse else memory[begin : begin + record.bytes]
+        if os.preadv(files[record.file.path], [place], record.begin) != record.bytes:
             raise OSError("short read")
+        begin += record.bytes
     for descriptor in files.values():
         os.close(descriptor)
-    return sum(record.bytes for record in records)
+    return total
 
 
 def _memory_above_imports(folder: Path) -> float:
-    """Peak MB of a process that analyzes, above what it held after its imports."""
+    """Peak MB of a process that analyzes, above what it held after its imports.
+
+    By VmHWM, because ``ru_maxrss`` of a child begins at its parent's.
+    """
     program = (
-        "import resource, sys, gated_ray\n"
-        "held = int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize()\n"
+        "import sys, gated_ray\n"
+        "def kib(name):\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    return next(int(line.split()[1]) for line in lines if line.startswith(name))\n"
+        "held = kib('VmRSS')\n"
         "gated_ray.analyze(sys.argv[1], regions='none')\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - held)\n"
+        "print(kib('VmHWM') - held)\n"
     )
     run = subprocess.run([sys.executable, "-c", program, str(folder)], check=True, capture_output=True, text=True)
-    return float(run.stdout) / 1e6
+    return int(run.stdout) * 1024 / 1e6
 
 
 def run() -> list[Ratio]:
