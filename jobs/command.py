@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -36,12 +36,12 @@ def run_command(config_name: str, schema: type[Settings], call: Callable[[Settin
     debug = any(argument.replace(" ", "").lower() == "debug=true" for argument in sys.argv)
     configs: list[DictConfig] = []
     try:
-        hydra.main(version_base="1.3", config_path=str(_CONF), config_name=config_name)(configs.append)()
-        if len(configs) > 1:
+        if {"-m", "--multirun"} & set(sys.argv):
             raise InputError(
                 "--multirun is not supported: give one sweep all its models, so that the largest units go first"
             )
-        done = [call(OmegaConf.to_object(config)) for config in configs]  # type: ignore[arg-type]
+        hydra.main(version_base="1.3", config_path=str(_CONF), config_name=config_name)(configs.append)()
+        done = [call(_settings(config, schema)) for config in configs]  # none with --help or --cfg
     except (GatedRayError, HydraException, OmegaConfBaseException) as error:
         if debug:
             traceback.print_exc()
@@ -63,6 +63,12 @@ def _writable(schema: type[object]) -> DictConfig:
     return config
 
 
+def _settings(config: DictConfig, schema: type[Settings]) -> Settings:
+    """The settings that a composed config holds; keys that ``+key=value`` added are refused here."""
+    settings: Settings = OmegaConf.to_object(OmegaConf.merge(_writable(schema), OmegaConf.to_container(config)))  # type: ignore[assignment]
+    return settings
+
+
 def _one_line(error: BaseException) -> str:
     """The message that matters: our own where one of ours is the cause, else the first line with Hydra's hint on the key."""
     cause: BaseException | None = error
@@ -73,5 +79,13 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, GatedRayError):
         return str(error)
     lines = [line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, OverrideParseException):
+        return (
+            f"cannot parse {error.override!r}: {next(line for line in lines if not line.startswith('Error parsing'))}"
+        )
+    if isinstance(error, MissingConfigException) and error.options:
+        return f"{lines[0]}; choose one of {', '.join(error.options)}"
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key}: {lines[0]}"
     detail = [str(error.__cause__).splitlines()[0]] if error.__cause__ is not None and str(error.__cause__) else []
     return "; ".join(dict.fromkeys(lines[:1] + detail))

@@ -12,8 +12,12 @@ def verify(settings: VerifySettings) -> bool:
     for problem in found.problems:
         print(f"PROBLEM {problem.partition}: {problem.key}: {problem.what}")
     if found.problems:
-        print("To mend a model, delete the object named and the model's published.json below _units/, then sweep again.")
-    looked_at = f"{found.models} published models, {found.units} units, {found.objects} objects, {found.bytes / 1e9:.3f} GB"
+        print(
+            "To mend a model, delete the object named and the model's published.json below _units/, then sweep again."
+        )
+    looked_at = (
+        f"{found.models} published models, {found.units} units, {found.objects} objects, {found.bytes / 1e9:.3f} GB"
+    )
     print(f"{looked_at}: {len(found.problems) or 'no'} problems")
     return not found.problems
 

@@ -23,6 +23,7 @@ os.environ |= {
     "HF_HOME": _home.name,
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OMP_WAIT_POLICY": "passive",  # torch threads that spin for each other starve the servers beside them
     "RAY_ADDRESS": "local",
 }
 

@@ -1,0 +1,84 @@
+"""How large a worker is, and how many of them there is room for."""
+
+import sys
+from dataclasses import dataclass
+
+import ray
+
+from gated_ray.cluster.worker import IN_FLIGHT
+from gated_ray.errors import InputError
+from gated_ray.settings import ClusterSettings
+
+_MEMORY_PER_WEIGHT_BYTE = 4
+"""A stored 16-bit weight, its float32 unit vector, and room for chunks."""
+_MEMORY_BESIDES = 768 << 20
+_MOST_OF_A_NODE = 0.9
+
+
+@dataclass(frozen=True)
+class WorkerSize:
+    """What one worker is promised.
+
+    Attributes:
+        cpus: CPUs, and threads to compute with.
+        gpus: GPUs, or a share of one.
+        memory: bytes.
+    """
+
+    cpus: int
+    gpus: float
+    memory: int
+
+    def __str__(self) -> str:
+        gpus = f", {self.gpus:g} GPUs" if self.gpus else ""
+        return f"{self.cpus} CPUs{gpus} and {self.memory / 1e9:.1f} GB of memory"
+
+
+def worker_size(cluster: ClusterSettings, largest_unit: int) -> WorkerSize:
+    """The size that the largest unit asks for. Memory is never more than a node has: the sweep is then slower, not stuck.
+
+    Args:
+        cluster: of the sweep.
+        largest_unit: bytes of stored weights.
+    """
+    nodes = _nodes()
+    gpus = cluster.gpus_per_worker
+    if gpus is None:
+        gpus = float(any(node.get("GPU", 0) >= 1 for node in nodes))
+    memory = IN_FLIGHT * largest_unit * _MEMORY_PER_WEIGHT_BYTE + _MEMORY_BESIDES
+    largest_node = max((node.get("memory", 0.0) for node in nodes), default=0.0)
+    return WorkerSize(cluster.cpus_per_worker, gpus, int(min(memory, _MOST_OF_A_NODE * largest_node)))
+
+
+def worker_count(cluster: ClusterSettings, size: WorkerSize) -> int:
+    """As many workers as asked for, or as there is room for now.
+
+    A cluster may grow, so what it is asked for is left to it; this machine will not.
+
+    Raises:
+        InputError: this machine has no room for one.
+    """
+    room = sum(_fitting(node, size) for node in _nodes())
+    if cluster.address != "local":
+        return cluster.workers or max(1, room)
+    if room == 0:
+        has = max(_nodes(), key=lambda node: node.get("CPU", 0))
+        raise InputError(
+            f"a worker needs {size}, but this machine has {has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs; "
+            "lower cluster.cpus_per_worker or cluster.gpus_per_worker"
+        )
+    if cluster.workers is not None and cluster.workers > room:
+        print(
+            f"cluster.workers={cluster.workers}: there is room for {room} here, each with {size}; using {room}",
+            file=sys.stderr,
+        )
+    return min(cluster.workers or room, room)
+
+
+def _nodes() -> list[dict[str, float]]:
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _fitting(node: dict[str, float], size: WorkerSize) -> int:
+    needs = {"CPU": size.cpus, "GPU": size.gpus, "memory": size.memory}
+    return int(min(node.get(name, 0.0) // need for name, need in needs.items() if need))

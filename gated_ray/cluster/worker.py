@@ -1,0 +1,110 @@
+"""The actor that reads, measures and commits units."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from importlib.metadata import version
+
+import pyarrow as pa
+import ray
+import torch
+
+from gated_ray.analysis import default_device
+from gated_ray.cluster.units import Publishing, Receipt, Unit, internal_error
+from gated_ray.errors import GatedRayError, InputError, StoreError
+from gated_ray.measurement import load_block, measure_block
+from gated_ray.settings import ProfileSettings, StoreSettings
+from gated_ray.sources.checkpoint import open_origin
+from gated_ray.sources.origin import Location, Origin
+from gated_ray.store.objects import open_objects
+from gated_ray.store.publish import publish
+from gated_ray.store.units import CorruptUnitsError, commit_unit
+
+IN_FLIGHT = 2
+"""Units at a time in one worker, so that one is read while the other is computed."""
+
+
+class Worker:
+    """Does units one after another; errors come back as receipts, never as exceptions, so that Ray's own faults stand out."""
+
+    def __init__(self, store: StoreSettings, profile: ProfileSettings, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._objects = open_objects(store)
+        self._profile = profile
+        self._device = default_device()
+        self._computing = threading.Lock()
+        self._opening = threading.Lock()
+        self._origins: dict[Location, Origin] = {}
+        self._versions = {name: version(name) for name in ("gated-ray", "torch", "ray", "pyarrow", "safetensors")}
+
+    def ping(self) -> None:
+        """Answers once the actor can take units."""
+
+    def measure(self, unit: Unit) -> Receipt:
+        """Read, measure and commit one unit."""
+        return _receipt(lambda: self._measure(unit))
+
+    def publish(self, task: Publishing) -> Receipt:
+        """Compact and publish one model."""
+        return _receipt(
+            lambda: publish(
+                self._objects, task.partition, task.units, task.model_row, identity=self._profile.identity()
+            )
+        )
+
+    def _measure(self, unit: Unit) -> None:
+        started = time.monotonic()
+        waited = 0.0
+        origin = self._origin(unit.location)
+        neurons, layers = [], []
+        digests: dict[str, str] = {}
+        for block in unit.blocks:
+            loaded = load_block(origin, block)
+            digests |= loaded.digests
+            asked = time.monotonic()
+            with self._computing:
+                waited += time.monotonic() - asked
+                block_neurons, block_layers = measure_block(loaded, self._profile, self._device)
+            neurons.append(block_neurons)
+            layers.append(block_layers)
+        commit_unit(
+            self._objects,
+            unit.partition,
+            unit.key,
+            pa.concat_tables(neurons),
+            pa.concat_tables(layers),
+            identity=self._profile.identity(),
+            bytes_read=unit.bytes,
+            seconds=time.monotonic() - started - waited,
+            versions=self._versions,
+            digests=digests,
+        )
+
+    def _origin(self, location: Location) -> Origin:
+        """The one reader of a location: it keeps connections, links and clients, which are dear to make."""
+        with self._opening:
+            if location not in self._origins:
+                self._origins[location] = open_origin(location)
+            return self._origins[location]
+
+
+def _receipt(work: Callable[[], object]) -> Receipt:
+    try:
+        work()
+    except CorruptUnitsError as error:
+        return Receipt(str(error), "transient", error.units, traceback.format_exc())
+    except InputError as error:
+        return Receipt(str(error), "input", traceback=traceback.format_exc())
+    except StoreError as error:
+        return Receipt(str(error), "store", traceback=traceback.format_exc())
+    except (MemoryError, torch.OutOfMemoryError):
+        return Receipt("out of memory", "transient", traceback=traceback.format_exc())
+    except (GatedRayError, OSError) as error:
+        return Receipt(str(error), "transient", traceback=traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - a bug in one unit must not stop the others
+        return Receipt(internal_error(error), "bug", traceback=traceback.format_exc())
+    return Receipt()
+
+
+WorkerActor = ray.remote(Worker)
