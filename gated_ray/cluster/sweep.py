@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import ray
@@ -49,6 +49,7 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
         raise InputError("no models asked for: set 'models.refs=[org/name]' or models=demo, paper or paper_plain")
     started = time.monotonic()
     objects = open_objects(settings.store)
+    settings = replace(settings, store=replace(settings.store, url=objects.url))  # absolute, for workers elsewhere
     if not settings.dry_run:
         objects.check_writable()
     if not settings.dry_run or read_profile(objects, settings.profile.name):  # a known one is compared, not written

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 import gated_ray
 from gated_ray.architectures.blocks import find_blocks
 from gated_ray.sources.checkpoint import open_checkpoint
@@ -28,26 +26,25 @@ def _planted() -> Iterator[Path]:
         yield folder
 
 
-def _read_once(folder: Path, reuse: bool) -> int:
-    """Read every tensor that the analysis needs with preadv, once, from a warm page cache.
+def _read_once(folder: Path, kept: bool) -> int:
+    """Read every tensor that the analysis needs with preadv, once, from a warm page cache; the bytes read.
 
-    Into memory for all of them, which at this size is always new from the system; or (``reuse``) into one buffer over and
-    over, which then stays in the processor's cache and holds but the last tensor.
+    Each into a bytearray of its own, all of them kept, as by a program that then has the weights; or all into one buffer
+    over and over, which stays in the processor's cache and in the end holds the last tensor only.
     """
     checkpoint = open_checkpoint(str(folder))
     records = [record for block in find_blocks(checkpoint) for record in block.records]
-    total = sum(record.bytes for record in records)
-    memory = memoryview(np.empty(max(record.bytes for record in records) if reuse else total, np.uint8))
     files = {record.file.path: os.open(folder / record.file.path, os.O_RDONLY) for record in records}
-    begin = 0
+    buffer = bytearray(0 if kept else max(record.bytes for record in records))
+    held = []
     for record in records:
-        place = memory[: record.bytes] if reuse else memory[begin : begin + record.bytes]
+        place = bytearray(record.bytes) if kept else memoryview(buffer)[: record.bytes]
         if os.preadv(files[record.file.path], [place], record.begin) != record.bytes:
             raise OSError("short read")
-        begin += record.bytes
+        held.append(place)
     for descriptor in files.values():
         os.close(descriptor)
-    return total
+    return sum(record.bytes for record in records)
 
 
 def _memory_above_imports(folder: Path) -> float:
@@ -71,19 +68,19 @@ def _memory_above_imports(folder: Path) -> float:
 def run() -> list[Ratio]:
     """The ratios of this benchmark."""
     with _planted() as folder:
-        size = _read_once(folder, reuse=True)
+        size = _read_once(folder, kept=False)
         analyze, read, reread = alternating(
             _REPEATS,
             lambda: gated_ray.analyze(str(folder), regions="none"),
-            lambda: _read_once(folder, reuse=False),
-            lambda: _read_once(folder, reuse=True),
+            lambda: _read_once(folder, kept=True),
+            lambda: _read_once(folder, kept=False),
         )
         memory = _memory_above_imports(folder)
     gb = size / 1e9
     return [
         Ratio("analyze / read once", analyze / read, "x", 2.0, f"{analyze:.3f} s / {read:.3f} s for {gb:.2f} GB"),
         Ratio(
-            "analyze / read into one cached buffer",
+            "analyze / read into one buffer over and over",
             analyze / reread,
             "x",
             None,

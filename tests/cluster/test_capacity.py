@@ -1,0 +1,50 @@
+"""How many workers there are, how large, and what is said where they do not fit."""
+
+import pytest
+import ray
+
+from gated_ray.cluster.capacity import worker_count, worker_size
+from gated_ray.errors import InputError
+from gated_ray.settings import ClusterSettings
+from tests.cluster.fixtures import CPUS
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
+
+
+def count(**cluster: float | str | None) -> int:
+    settings = ClusterSettings(**{"gpus_per_worker": 0.0, **cluster})  # type: ignore[arg-type]
+    return worker_count(settings, worker_size(settings, 0))
+
+
+def test_as_many_as_the_cpus_allow() -> None:
+    assert count() == CPUS
+    assert count(cpus_per_worker=2) == CPUS // 2
+    assert count(workers=1) == 1
+
+
+def test_more_than_there_is_room_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert count(workers=50) == CPUS
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"cluster.workers=50: there is room for {CPUS} here")
+
+
+def test_a_cluster_may_grow(capsys: pytest.CaptureFixture[str]) -> None:
+    assert count(workers=50, address="auto") == 50
+    assert count(cpus_per_worker=1000, address="auto") == 1
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("cluster", [{"cpus_per_worker": 1000}, {"gpus_per_worker": 1000.0}])
+def test_not_even_one_fits(cluster: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=r"a worker needs 1.*000.* but this machine has 2 CPUs") as caught:
+        count(**cluster)
+    assert "cluster.cpus_per_worker" in str(caught.value)
+
+
+def test_memory_grows_with_the_largest_unit_but_never_beyond_a_node() -> None:
+    settings = ClusterSettings(gpus_per_worker=0.0)
+    memory = [worker_size(settings, size).memory for size in (0, 100 << 20, 1 << 50)]
+    assert memory[0] >= 512 << 20
+    assert memory[1] - memory[0] >= 4 * (100 << 20)
+    assert memory[2] < ray.nodes()[0]["Resources"]["memory"]
+    assert worker_count(settings, worker_size(settings, 1 << 50)) == 1
