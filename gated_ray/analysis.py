@@ -109,9 +109,9 @@ def _several_at_once(work: Callable[[Block], Measured], blocks: Iterable[Block],
 
 
 def _width(blocks: Sequence[Block]) -> int:
-    """As many blocks at once as torch would use threads, while their weights stay below 1 GiB."""
+    """As many blocks at once as torch would use threads, while their weights stay below 1 GiB; two at least, to read ahead."""
     largest = max(block.bytes for block in blocks)
-    return max(1, min(torch.get_num_threads(), _BYTES_AT_ONCE // largest))
+    return max(2, min(torch.get_num_threads(), _BYTES_AT_ONCE // largest))
 
 
 def _with_partition(tables: list[pa.Table], checkpoint: Checkpoint, profile: str, schema: pa.Schema) -> pa.Table:

@@ -12,8 +12,6 @@ import pytest
 
 CPUS = 2
 PUBLISHED = "Qwen/Qwen2.5-0.5B"
-UNREAD = {"t5_gated"}
-"""Variants that are refused."""
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +40,10 @@ def every_family(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from tests.checkpoints.tiny import CASES, tiny_checkpoint
 
     parent = tmp_path_factory.mktemp("families")
-    cases = {case: made_of for case, made_of in CASES.items() if case not in UNREAD}
-    for number, (case, (model_type, overrides)) in enumerate(cases.items()):
+    for number, (case, (model_type, overrides)) in enumerate(CASES.items()):
         size = "20KB" if number % 2 else "1GB"
         tiny_checkpoint(parent / case, model_type, seed=number, max_shard_size=size, **overrides)
-    return {case: parent / case for case in cases}
+    return {case: parent / case for case in CASES}
 
 
 @pytest.fixture(scope="session")

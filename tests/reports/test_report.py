@@ -138,11 +138,11 @@ def test_neurons_that_vanish_while_reading_are_a_store_error(tmp_path: Path, mon
     put(open_objects(settings), "org/model", blocks({0: QWEN[0]}))
     read_layers = Store.layers
 
-    def layers_then_gone(store: Store, **model: str) -> pa.Table:
+    def layers_then_gone(store: Store, *model: str) -> pa.Table:
         for path in (tmp_path / "store" / "neurons").rglob("*.parquet"):
             path.unlink()
-        return read_layers(store, **model)
+        return read_layers(store, *model)
 
     monkeypatch.setattr(Store, "layers", layers_then_gone)
-    with pytest.raises(StoreError, match="cannot read the neurons of org--model"):
+    with pytest.raises(StoreError, match="cannot read the neurons of org/model"):
         write_report(ReportSettings(store=settings, out=str(tmp_path / "out")))
