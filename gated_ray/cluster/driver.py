@@ -127,8 +127,8 @@ class Driver:
         self._publish_if_complete(task.model)
 
     def _publish_if_complete(self, model: ModelPlan) -> None:
-        """When a model's last unit is in, its publication goes to the head of the queue."""
-        if self.waiting[model.partition] or self.failed.get(model.partition):
+        """When a model's last unit is in, its publication goes to the head of the queue. A unit given up is waited for still."""
+        if self.waiting[model.partition]:
             return
         publication = self.publications[model.partition]
         if self.stopped is None:
