@@ -16,7 +16,7 @@ def new_buffer(size: int) -> memoryview:
     """Writable bytes whose memory goes back to the system as soon as nothing holds them.
 
     A mapping of its own, because malloc keeps freed buffers of this size, scattered over its arenas: reading layer by
-    layer then held up to twice the model. Huge pages make it cost a fifth of what faulting in small ones does.
+    layer then held three quarters of the model. Huge pages make it cost a third of what faulting in small ones does.
     """
     if size < _OWN_MAPPING:
         return memoryview(bytearray(size))
