@@ -28,7 +28,7 @@ class SweepResult:
     Attributes:
         plan: what was asked for and what remained of it.
         failures: everything asked for that is not in the store.
-        units_done: units handed to workers.
+        units_done: units that the store lacked when the sweep began, those that failed included.
     """
 
     plan: Plan

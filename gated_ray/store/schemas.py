@@ -103,7 +103,9 @@ def _layer_fields() -> list[pa.Field]:
             "cos_in_out_histogram", pa.list_(pa.int32()), "neurons in ten bins of cos_in_out, [-1, -0.8) ... [0.8, 1]"
         ),
         _field("bytes_read", pa.int64(), "bytes of stored weights that the numbers rest on"),
-        _field("digest", _STRING, "xxh3-128 of those bytes: gate, in, out, then norms"),
+        _field(
+            "digest", _STRING, "xxh3-128 over the hex xxh3-128 digests of the tensors read: gate, in, out, then norms"
+        ),
         *PARTITION_FIELDS,
     ]
     return fields
