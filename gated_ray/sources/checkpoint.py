@@ -18,12 +18,27 @@ from gated_ray.sources.origin import FileVersion, Location, Origin, Span
 from gated_ray.sources.ranges import merge_spans
 from gated_ray.sources.references import Kind, Reference, parse_reference
 from gated_ray.sources.shards import weight_files
+from gated_ray.sources.slices import TensorSlice
 
 _CONFIG = "config.json"
 _CONFIG_LIMIT = 10_000_000
 _HEADER_READERS = 8
 
-_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "F8_E8M0": torch.float8_e8m0fnu,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
 
 
 def open_origin(location: Location) -> Origin:
@@ -99,16 +114,27 @@ def _locate(reference: Reference, s3_endpoint: str | None) -> Location:
 
 def _read_config(origin: Origin, files: Mapping[str, FileVersion], ref: str) -> dict[str, Any]:
     if _CONFIG not in files:
-        raise ReferenceNotFoundError(f"{ref}: holds no config.json; give the folder that save_pretrained wrote")
+        raise ReferenceNotFoundError(f"{ref}: holds no config.json; {_instead(files)}")
     if files[_CONFIG].size > _CONFIG_LIMIT:
         raise CheckpointError(f"{ref}: config.json has {files[_CONFIG].size} bytes; not a model's configuration")
     try:
         config = json.loads(origin.read_file(files[_CONFIG]))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{ref}: config.json is not JSON ({error})") from error
-    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
-        raise UnsupportedError(f"{ref}: config.json names no model_type")
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{ref}: config.json is no JSON object")
     return config
+
+
+def _instead(files: Mapping[str, FileVersion]) -> str:
+    """What a folder without config.json seems to be, and what to do."""
+    if "adapter_config.json" in files:
+        return "it is an adapter (adapter_config.json): give the model that it adapts, or merge the two"
+    if "model_index.json" in files:
+        return "it is a pipeline of diffusers (model_index.json), not a language model"
+    if other := sorted(name for name in files if name.endswith((".gguf", ".onnx", ".pt", ".pth", ".ckpt"))):
+        return f"it has {other[0]}, a format that is not read: give the checkpoint in safetensors, as save_pretrained writes it"
+    return "give the folder that save_pretrained wrote"
 
 
 def _index(
@@ -128,57 +154,55 @@ def _index(
     return tensors
 
 
-def read_tensors(origin: Origin, records: Sequence[TensorRecord]) -> dict[str, torch.Tensor]:
-    """Read whole tensors, in few merged ranges.
+def read_tensors(origin: Origin, slices: Sequence[TensorSlice]) -> dict[TensorSlice, torch.Tensor]:
+    """Read tensors, or runs of their first dimension, in few merged ranges.
 
     Args:
-        records: which; of any shards of one checkpoint.
+        slices: which; of any shards of one checkpoint, each once. None overlaps another.
 
     Returns:
-        Tensors by name, of the stored dtype and shape, on the CPU. They may share memory: do not write to them.
+        Tensors of the stored dtype, on the CPU. They may share memory: do not write to them.
 
     Raises:
-        UnsupportedError: a dtype that is no plain float.
+        UnsupportedError: a dtype that torch does not have.
         CheckpointError, TransientError: the bytes cannot be had.
     """
-    by_file: defaultdict[FileVersion, list[TensorRecord]] = defaultdict(list)
-    for record in records:
-        float_dtype(record)
-        by_file[record.file].append(record)
+    by_file: defaultdict[FileVersion, list[TensorSlice]] = defaultdict(list)
+    for wanted in slices:
+        stored_dtype(wanted.record)
+        by_file[wanted.record.file].append(wanted)
     tensors = {}
-    for file, wanted in by_file.items():
-        spans = merge_spans([(record.begin, record.end) for record in wanted])
+    for file, parts in by_file.items():
+        spans = merge_spans([(part.begin, part.end) for part in parts])
         views = origin.read_spans(file, spans)
-        for record in wanted:
-            tensors[record.name] = _as_tensor(_piece(record, spans, views), record)
+        for part in parts:
+            tensors[part] = _as_tensor(_piece(part, spans, views), part)
     return tensors
 
 
-def _piece(record: TensorRecord, spans: Sequence[Span], views: Sequence[memoryview]) -> memoryview:
+def _piece(part: TensorSlice, spans: Sequence[Span], views: Sequence[memoryview]) -> memoryview:
     for (begin, end), view in zip(spans, views, strict=True):
-        if begin <= record.begin and record.end <= end:
-            return view[record.begin - begin : record.end - begin]
+        if begin <= part.begin and part.end <= end:
+            return view[part.begin - begin : part.end - begin]
     return memoryview(b"")  # a tensor without elements is in no span
 
 
-def float_dtype(record: TensorRecord) -> torch.dtype:
-    """The torch dtype of a stored float tensor.
+def stored_dtype(record: TensorRecord) -> torch.dtype:
+    """The torch dtype of a stored tensor.
 
     Raises:
-        UnsupportedError: any other dtype; a bare cast of quantized weights would give plausible garbage.
+        UnsupportedError: a dtype of several elements a byte, or one that this version does not know.
     """
     if record.dtype not in _DTYPES:
-        raise UnsupportedError(
-            f"tensor {record.name} is stored as {record.dtype}; only {', '.join(_DTYPES)} weights are read"
-        )
+        raise UnsupportedError(f"tensor {record.name} is stored as {record.dtype}, which is not read")
     return _DTYPES[record.dtype]
 
 
-def _as_tensor(view: memoryview, record: TensorRecord) -> torch.Tensor:
-    dtype = float_dtype(record)
+def _as_tensor(view: memoryview, part: TensorSlice) -> torch.Tensor:
+    dtype = stored_dtype(part.record)
     if not len(view):
-        return torch.empty(record.shape, dtype=dtype)
+        return torch.empty(part.shape, dtype=dtype)
     flat = torch.frombuffer(view, dtype=torch.uint8)
     if flat.data_ptr() % dtype.itemsize:
         flat = flat.clone()
-    return flat.view(dtype).view(record.shape)
+    return flat.view(dtype).view(part.shape)

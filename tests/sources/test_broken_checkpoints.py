@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gated_ray.architectures.blocks import find_blocks
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import InputError
 from gated_ray.sources.checkpoint import open_checkpoint
 from tests.checkpoints.broken import BROKEN, UNUSUAL
@@ -40,4 +40,4 @@ def test_unusual(folder: Path, name: str) -> None:
     blocks = find_blocks(checkpoint)
     assert len(blocks) == LAYERS
     for block in blocks:
-        assert read_bytes(checkpoint, block.records) == stored_bytes(folder, block.records)
+        assert read_bytes(checkpoint, block.slices) == stored_bytes(folder, block.slices)

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import IncompleteReadError
 from botocore.response import StreamingBody
 
-from gated_ray.architectures.blocks import find_blocks
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import (
     AccessError,
     CheckpointError,
@@ -55,7 +55,7 @@ def _open(ref: str, server: S3Server) -> Checkpoint:
 
 
 def _read(checkpoint: Checkpoint) -> dict[str, bytes]:
-    return read_bytes(checkpoint, [record for block in find_blocks(checkpoint) for record in block.records])
+    return read_bytes(checkpoint, [part for block in find_blocks(checkpoint) for part in block.slices])
 
 
 def _refusal(ref: str, server: S3Server, kind: type[GatedRayError]) -> str:
@@ -78,8 +78,8 @@ def test_the_same_tensors_as_from_the_folder(s3_server: S3Server, ref: str, fold
 def test_a_large_checkpoint_in_many_parts(s3_server: S3Server, bucket: str, scattered: Path) -> None:
     _upload(s3_server, bucket, scattered, "")
     checkpoint = _open(f"s3://{bucket}", s3_server)
-    records = [record for block in find_blocks(checkpoint)[:3] for record in block.records]
-    assert read_bytes(checkpoint, records) == stored_bytes(scattered, records)
+    slices = [part for block in find_blocks(checkpoint)[:3] for part in block.slices]
+    assert read_bytes(checkpoint, slices) == stored_bytes(scattered, slices)
 
 
 def test_neighbours_below_longer_prefixes_are_not_mixed_in(s3_server: S3Server, bucket: str, ref: str) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gated_ray.architectures.blocks import find_blocks
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import AccessError, CheckpointError, ReferenceNotFoundError, TransientError
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint
+from gated_ray.sources.slices import TensorSlice
 from tests.checkpoints.sound import CONFIG, FIRST, INDEX, LAST, set_config, sound_checkpoint
 from tests.sources.reading import read_bytes, stored_bytes
 
@@ -22,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _read(checkpoint: Checkpoint) -> dict[str, bytes]:
-    return read_bytes(checkpoint, [record for block in find_blocks(checkpoint) for record in block.records])
+    return read_bytes(checkpoint, [part for block in find_blocks(checkpoint) for part in block.slices])
 
 
 def _revision(folder: Path) -> str:
@@ -31,8 +32,8 @@ def _revision(folder: Path) -> str:
 
 def test_tensors_are_as_stored(scattered: Path) -> None:
     checkpoint = open_checkpoint(str(scattered))
-    records = list(checkpoint.tensors.values())
-    assert read_bytes(checkpoint, records) == stored_bytes(scattered, records)
+    slices = [TensorSlice(record) for record in checkpoint.tensors.values()]
+    assert read_bytes(checkpoint, slices) == stored_bytes(scattered, slices)
 
 
 def test_links_into_a_cache_are_followed(folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gated_ray.architectures.blocks import find_blocks
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import CheckpointError, TransientError
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint, open_origin
 from tests.checkpoints.sound import sound_checkpoint
@@ -97,8 +97,8 @@ def test_what_passes_is_tried_again(
     hub: HubServer, checkpoint: Checkpoint, folder: Path, pauses: list[float], name: str
 ) -> None:
     hub.faults.append(first(3, PASSING[name], on_cdn))
-    records = find_blocks(checkpoint)[0].records
-    assert read_bytes(checkpoint, records) == stored_bytes(folder, records)
+    slices = find_blocks(checkpoint)[0].slices
+    assert read_bytes(checkpoint, slices) == stored_bytes(folder, slices)
     assert len(pauses) == 3
 
 
@@ -106,7 +106,7 @@ def test_what_passes_is_tried_again(
 def test_what_does_not_pass_is_given_up(hub: HubServer, checkpoint: Checkpoint, pauses: list[float], name: str) -> None:
     hub.faults.append(always(PASSING[name], on_cdn))
     with pytest.raises(TransientError, match=f"{REPO}: model-00001-of-00002.safetensors: "):
-        read_bytes(checkpoint, find_blocks(checkpoint)[0].records[:1])
+        read_bytes(checkpoint, find_blocks(checkpoint)[0].slices[:1])
     assert len(hub.cdn_requests()) == 5
     assert len(pauses) == 4
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_not_what_was_resolved(
 ) -> None:
     hub.faults.append(always(fault, on_cdn))
     with pytest.raises(CheckpointError, match=f"{REPO}: model-00001-of-00002.safetensors: "):
-        read_bytes(checkpoint, find_blocks(checkpoint)[0].records[:1])
+        read_bytes(checkpoint, find_blocks(checkpoint)[0].slices[:1])
     assert not pauses
 
 
@@ -125,12 +125,12 @@ def test_an_expired_link_is_refreshed_once(
     hub: HubServer, checkpoint: Checkpoint, folder: Path, pauses: list[float]
 ) -> None:
     origin = open_origin(checkpoint.location)
-    records = find_blocks(checkpoint)[0].records
-    read_bytes(checkpoint, records, origin)
+    slices = find_blocks(checkpoint)[0].slices
+    read_bytes(checkpoint, slices, origin)
     hub.expire_urls()
     hub.clear_log()
-    assert read_bytes(checkpoint, records, origin) == stored_bytes(folder, records)
-    shards = {record.file.path for record in records}
+    assert read_bytes(checkpoint, slices, origin) == stored_bytes(folder, slices)
+    shards = {part.record.file.path for part in slices}
     assert sorted(request.file or "" for request in hub.hub_requests()) == sorted(shards)
     assert not pauses
 
@@ -138,7 +138,7 @@ def test_an_expired_link_is_refreshed_once(
 def test_a_link_that_stays_refused_is_given_up(hub: HubServer, checkpoint: Checkpoint, pauses: list[float]) -> None:
     hub.faults.append(always(refuse(403), on_cdn))
     with pytest.raises(TransientError, match=f"{REPO}: .* refused the link"):
-        read_bytes(checkpoint, find_blocks(checkpoint)[0].records[:1])
+        read_bytes(checkpoint, find_blocks(checkpoint)[0].slices[:1])
     assert len(pauses) == 4
 
 
@@ -148,10 +148,10 @@ def test_old_links_are_made_anew_before_they_expire(
     clock = [0.0]
     monkeypatch.setattr("gated_ray.sources.hub.time.monotonic", lambda: clock[0])
     origin = open_origin(checkpoint.location)
-    record = find_blocks(checkpoint)[0].records[0]
+    part = find_blocks(checkpoint)[0].slices[0]
     for seconds, resolved in ((0, 1), (49 * 60, 1), (51 * 60, 2)):
         clock[0] = seconds
-        read_bytes(checkpoint, [record], origin)
+        read_bytes(checkpoint, [part], origin)
         assert len(hub.hub_requests()) == resolved
 
 
@@ -181,7 +181,7 @@ def test_the_hub_falters_on_every_file(hub: HubServer, checkpoint: Checkpoint, p
 def test_a_storage_host_that_is_down(hub: HubServer, checkpoint: Checkpoint, pauses: list[float]) -> None:
     hub.faults.append(always(_moved_to("http://localhost:9"), on_hub))
     with pytest.raises(TransientError, match=rf"{REPO}: model-00001.*: download failed \(cannot connect\)"):
-        read_bytes(checkpoint, find_blocks(checkpoint)[0].records[:1])
+        read_bytes(checkpoint, find_blocks(checkpoint)[0].slices[:1])
 
 
 def test_a_small_file_may_come_whole_instead_of_as_a_range(hub: HubServer, folder: Path, pauses: list[float]) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gated_ray.architectures.blocks import Block, find_blocks
+from gated_ray.architectures.blocks import Block
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.sources.checkpoint import open_checkpoint, open_origin
 from tests.servers.hub import HubServer
 from tests.sources.conftest import REPO
@@ -20,7 +21,8 @@ def _needed(blocks: list[Block]) -> int:
 def test_the_checkpoint_is_a_hard_one(scattered: Path) -> None:
     weight_map = json.loads((scattered / "model.safetensors.index.json").read_text())["weight_map"]
     homes = [
-        {weight_map[record.name] for record in block.records} for block in find_blocks(open_checkpoint(str(scattered)))
+        {weight_map[part.record.name] for part in block.slices}
+        for block in find_blocks(open_checkpoint(str(scattered)))
     ]
     assert len(set(weight_map.values())) == 4
     assert any(len(files) > 1 for files in homes)
@@ -33,9 +35,9 @@ def test_few_bytes_more_than_needed_are_served(hub: HubServer, scattered: Path, 
     checkpoint = open_checkpoint(REPO)
     blocks = find_blocks(checkpoint)
     origin = open_origin(checkpoint.location)
-    groups = [[record for block in blocks for record in block.records]] if at_once else [b.records for b in blocks]
-    for records in groups:
-        assert read_bytes(checkpoint, records, origin) == stored_bytes(scattered, records)
+    groups = [[part for block in blocks for part in block.slices]] if at_once else [b.slices for b in blocks]
+    for slices in groups:
+        assert read_bytes(checkpoint, slices, origin) == stored_bytes(scattered, slices)
     assert 15e6 < _needed(blocks) <= hub.weight_bytes_served() <= 1.05 * _needed(blocks)
 
 
@@ -46,12 +48,12 @@ def test_threads_share_links(hub: HubServer, scattered: Path, expired: bool) -> 
     blocks = find_blocks(checkpoint)
     origin = open_origin(checkpoint.location)
     if expired:
-        read_bytes(checkpoint, [record for block in blocks for record in block.records], origin)
+        read_bytes(checkpoint, [part for block in blocks for part in block.slices], origin)
         hub.expire_urls()
     hub.clear_log()
     with ThreadPoolExecutor(8) as pool:
-        read = list(pool.map(lambda block: read_bytes(checkpoint, block.records, origin), blocks * 3))
-    assert read == [stored_bytes(scattered, block.records) for block in blocks] * 3
+        read = list(pool.map(lambda block: read_bytes(checkpoint, block.slices, origin), blocks * 3))
+    assert read == [stored_bytes(scattered, block.slices) for block in blocks] * 3
     assert len(hub.hub_requests()) == 4, "each shard is resolved once, by whichever thread comes first"
 
 
@@ -68,5 +70,5 @@ def test_a_renamed_repository_is_read(hub: HubServer, scattered: Path) -> None:
     hub.add_repo(REPO, scattered)
     hub.rename("org/before", REPO)
     checkpoint = open_checkpoint("org/before")
-    records = find_blocks(checkpoint)[3].records
-    assert read_bytes(checkpoint, records) == stored_bytes(scattered, records)
+    slices = find_blocks(checkpoint)[3].slices
+    assert read_bytes(checkpoint, slices) == stored_bytes(scattered, slices)

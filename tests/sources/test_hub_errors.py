@@ -7,6 +7,7 @@ import pytest
 
 from gated_ray.errors import AccessError, InputError, ReferenceNotFoundError, TransientError, UnsupportedError
 from gated_ray.sources.checkpoint import open_checkpoint, open_origin, read_tensors
+from gated_ray.sources.slices import TensorSlice
 from tests.checkpoints.broken import BROKEN
 from tests.checkpoints.sound import GATE, sound_checkpoint
 from tests.servers.hub import HubServer
@@ -78,7 +79,7 @@ def test_access_lost_between_opening_and_reading(hub: HubServer, folder: Path, m
     checkpoint = open_checkpoint("org/gated")
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(AccessError, match="org/gated: a gated repository"):
-        read_tensors(open_origin(checkpoint.location), [checkpoint.tensors[GATE]])
+        read_tensors(open_origin(checkpoint.location), [TensorSlice(checkpoint.tensors[GATE])])
 
 
 def test_a_token_nobody_knows(hub: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

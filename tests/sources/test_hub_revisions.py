@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint
+from gated_ray.sources.slices import TensorSlice
 from tests.checkpoints.raw_safetensors import unpack
 from tests.servers.hub import HubServer
 from tests.sources.reading import read_bytes
@@ -26,7 +27,7 @@ def commits(hub: HubServer) -> dict[str, str]:
 
 
 def _read(checkpoint: Checkpoint) -> bytes:
-    return read_bytes(checkpoint, [checkpoint.tensors[TENSOR]])[TENSOR]
+    return read_bytes(checkpoint, [TensorSlice(checkpoint.tensors[TENSOR])])[TENSOR]
 
 
 def _stored(step: str) -> bytes:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gated_ray.architectures.blocks import find_blocks
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import GatedRayError
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint, open_origin
 from gated_ray.sources.http import RemoteFile
@@ -34,7 +34,7 @@ def checkpoint(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def _read_all(checkpoint: Checkpoint, origin: Origin | None = None) -> None:
-    read_bytes(checkpoint, [record for block in find_blocks(checkpoint) for record in block.records], origin)
+    read_bytes(checkpoint, [part for block in find_blocks(checkpoint) for part in block.slices], origin)
 
 
 def _signatures(hub: HubServer) -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gated_ray.architectures.blocks import find_blocks
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import GatedRayError
 from gated_ray.sources.checkpoint import open_checkpoint, open_origin, read_tensors
 from tests.checkpoints.broken import BROKEN
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _use(ref: str) -> None:
     checkpoint = open_checkpoint(ref)
-    read_tensors(open_origin(checkpoint.location), find_blocks(checkpoint)[0].records)
+    read_tensors(open_origin(checkpoint.location), find_blocks(checkpoint)[0].slices)
     checkpoint.revision()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gated_ray.sources.checkpoint import open_checkpoint
+from gated_ray.sources.slices import TensorSlice
 from tests.checkpoints.sound import sound_checkpoint
 from tests.servers.hub import HubServer
 from tests.sources.reading import read_bytes
@@ -33,7 +34,7 @@ def test_nothing_is_written(hub: HubServer, tmp_path: Path, place: str) -> None:
     try:
         (tmp_path / "proof").open("w").close()
         checkpoint = open_checkpoint(str(folder) if place == "folder" else "org/sound")
-        read_bytes(checkpoint, list(checkpoint.tensors.values()))
+        read_bytes(checkpoint, list(map(TensorSlice, checkpoint.tensors.values())))
     finally:
         watching = False
     assert written == [str(tmp_path / "proof")]
