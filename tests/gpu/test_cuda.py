@@ -25,12 +25,15 @@ def random_block(neurons: int, d_model: int, dtype: torch.dtype) -> tuple[BlockW
     generator = torch.Generator().manual_seed(1)
     w_gate, w_in, w_out = (torch.randn(neurons, d_model, generator=generator).to(dtype) for _ in range(3))
     gain = 0.5 + torch.rand(d_model, generator=generator, dtype=torch.float64)
-    return BlockWeights(w_gate, w_in, w_out.T.contiguous().T), Preparation(read_gain=gain, centre_out=True)
+    return BlockWeights(w_gate, w_in, w_out.T.contiguous().T), Preparation(
+        gate_gain=gain, in_gain=gain, centre_out=True
+    )
 
 
 def on_gpu(weights: BlockWeights, preparation: Preparation) -> tuple[BlockWeights, Preparation]:
     moved = BlockWeights(weights.w_gate.cuda(), weights.w_in.cuda(), weights.w_out.cuda())
-    return moved, Preparation(read_gain=preparation.read_gain.cuda(), centre_out=preparation.centre_out)
+    gain = preparation.in_gain.cuda()
+    return moved, Preparation(gate_gain=gain, in_gain=gain, centre_out=preparation.centre_out)
 
 
 def test_trained_model_is_within_3e6_of_float64() -> None:
@@ -49,7 +52,7 @@ def test_wide_block_agrees_with_float64(dtype: torch.dtype) -> None:
     weights.w_in[5] = 0
     weights.w_out[7, 3] = float("nan")
     found = neuron_geometry(*on_gpu(weights, preparation))
-    gate, w_in = (each.double() * preparation.read_gain for each in (weights.w_gate, weights.w_in))
+    gate, w_in = (each.double() * preparation.in_gain for each in (weights.w_gate, weights.w_in))
     out = weights.w_out.double()
     out = out - out.mean(dim=1, keepdim=True)
     expected = torch.nn.functional.cosine_similarity(w_in, out, dim=1, eps=0.0)
