@@ -1,6 +1,6 @@
 """One block: its tensors read, its neurons measured, the results as rows of the dataset's tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 import xxhash
 
-from gated_ray.architectures.blocks import Block, Matrix
+from gated_ray.architectures.blocks import Block, Factor, Matrix
 from gated_ray.neurons.classes import NO_CLASS, classify
 from gated_ray.neurons.geometry import BlockWeights, Geometry, neuron_geometry
 from gated_ray.neurons.preparation import Preparation
@@ -17,8 +17,8 @@ from gated_ray.neurons.randomness import MismatchedRegions, mismatched_regions, 
 from gated_ray.neurons.summaries import summarise
 from gated_ray.settings import ProfileSettings
 from gated_ray.sources.checkpoint import read_tensors
-from gated_ray.sources.headers import TensorRecord
 from gated_ray.sources.origin import Origin
+from gated_ray.sources.slices import TensorSlice
 from gated_ray.store.schemas import LAYERS, NEURONS, PARTITION_FIELDS
 from gated_ray.vocabulary import COSINES, IO_CLASSES
 
@@ -28,22 +28,37 @@ Measured = tuple[pa.Table, pa.Table]
 
 @dataclass(frozen=True)
 class LoadedBlock:
-    """A block with its stored tensors by name, on the CPU, and the digest of their bytes by name."""
+    """A block with what is stored of it, on the CPU, and the digest of its bytes by name."""
 
     block: Block
-    tensors: Mapping[str, torch.Tensor]
+    tensors: Mapping[TensorSlice, torch.Tensor]
     digests: Mapping[str, str]
 
 
 def load_block(origin: Origin, block: Block) -> LoadedBlock:
     """Read a block's tensors."""
-    tensors = read_tensors(origin, block.records)
-    digests = {name: _digest(tensor) for name, tensor in tensors.items()}
-    return LoadedBlock(block, tensors, digests)
+    return load_blocks(origin, [block])[0]
+
+
+def load_blocks(origin: Origin, blocks: Sequence[Block]) -> list[LoadedBlock]:
+    """Read the tensors of several blocks together: in fewer ranges, and what they share once."""
+    tensors = read_tensors(origin, list(dict.fromkeys(part for block in blocks for part in block.slices)))
+    digests = {part: _digest(tensor) for part, tensor in tensors.items()}
+    return [
+        LoadedBlock(
+            block, {part: tensors[part] for part in block.slices}, {part.name: digests[part] for part in block.slices}
+        )
+        for block in blocks
+    ]
+
+
+def float32_bytes(block: Block) -> int:
+    """Bytes of a block's matrices in float32, which quantized weights become."""
+    return 4 * len(block.matrices) * block.neurons * block.d_model
 
 
 def _digest(tensor: torch.Tensor) -> str:
-    return xxhash.xxh3_128_hexdigest(memoryview(tensor.view(torch.uint8).numpy()))  # type: ignore[arg-type]
+    return xxhash.xxh3_128_hexdigest(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))  # type: ignore[arg-type]
 
 
 def measure_block(loaded: LoadedBlock, profile: ProfileSettings, device: torch.device) -> Measured:
@@ -54,8 +69,8 @@ def measure_block(loaded: LoadedBlock, profile: ProfileSettings, device: torch.d
         the columns of the partition.
     """
     block = loaded.block
-    weights = _block_weights(loaded, device)
-    preparation = _preparation(loaded, profile.weights, device)
+    weights = block_weights(loaded, device)
+    preparation = preparation_of(loaded, profile.weights, device)
     with one_thread():
         geometry = neuron_geometry(weights, preparation)
         codes = classify(geometry.cos_in_out, geometry.cos_gate_out, geometry.cos_gate_in)
@@ -74,7 +89,7 @@ def measure_block(loaded: LoadedBlock, profile: ProfileSettings, device: torch.d
         "digest": _joint_digest(loaded),
         **summary.columns,
     }
-    layers = pa.Table.from_pylist([row], schema=_without_partition(LAYERS))
+    layers = pa.Table.from_pylist([row], schema=without_partition(LAYERS))
     return _neuron_table(block, geometry, codes), layers
 
 
@@ -94,34 +109,62 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _block_weights(loaded: LoadedBlock, device: torch.device) -> BlockWeights:
+def block_weights(loaded: LoadedBlock, device: torch.device) -> BlockWeights:
+    decoded: dict[tuple[str, tuple[int, int] | None], torch.Tensor] = {}
+
     def rows(matrix: Matrix) -> torch.Tensor:
-        tensor = loaded.tensors[matrix.record.name].to(device)
-        return tensor if matrix.neurons_are_rows else tensor.T
+        key = (matrix.stored.name, matrix.rows)
+        if key not in decoded:  # gate and up may be fused
+            parts = {role: loaded.tensors[part].to(device) for role, part in matrix.slices.items()}
+            decoded[key] = matrix.stored.codec.decode(parts) if matrix.stored.codec else parts["weight"]
+        tensor = decoded[key].squeeze(0) if decoded[key].dim() == 3 else decoded[key]
+        neurons = tensor if matrix.neurons_are_rows else tensor.T
+        return neurons[matrix.first :: matrix.step][: matrix.neurons]
 
     block = loaded.block
-    return BlockWeights(None if block.gate is None else rows(block.gate), rows(block.w_in), rows(block.w_out))
+    w_out = rows(block.w_out)
+    if block.inner_norm is not None:
+        w_out = w_out.to(torch.float32) * _factor(loaded, block.inner_norm, device).to(torch.float32)[:, None]
+    return BlockWeights(None if block.gate is None else rows(block.gate), rows(block.w_in), w_out)
 
 
-def _preparation(loaded: LoadedBlock, weights: str, device: torch.device) -> Preparation:
+def _factor(loaded: LoadedBlock, factor: Factor, device: torch.device) -> torch.Tensor:
+    stored = loaded.tensors[TensorSlice(factor.record)].to(device, torch.float64).reshape(-1)
+    match factor.kind:
+        case "1+w":
+            return stored + 1.0
+        case "tanh":
+            return stored.tanh()
+        case "w":
+            return stored
+
+
+def preparation_of(loaded: LoadedBlock, weights: str, device: torch.device) -> Preparation:
     """How METHOD section 2 prepares this block under ``paper`` or ``residual`` weights."""
     block = loaded.block
-
-    def gain(record: TensorRecord | None) -> torch.Tensor | None:
-        if record is None:
-            return None
-        stored = loaded.tensors[record.name].to(device, torch.float64)
-        return stored + 1.0 if block.gain == "1+w" else stored
-
+    read_gain = None if block.pre_norm is None else _factor(loaded, block.pre_norm, device)
+    gate_gain = read_gain
+    if block.gate_multiplier != 1.0:
+        gate_gain = (read_gain if read_gain is not None else _ones(block, device)) * block.gate_multiplier
     residual = weights == "residual"
+    write_gain = None
+    if residual and (block.write or block.multiplier != 1.0):
+        write_gain = _ones(block, device) * block.multiplier
+        for factor in block.write:
+            write_gain = write_gain * _factor(loaded, factor, device)
     centred = block.norm == "layer"
     return Preparation(
-        read_gain=gain(block.pre_norm),
-        write_gain=gain(block.post_norm) if residual else None,
+        gate_gain=gate_gain,
+        in_gain=read_gain,
+        out_gain=write_gain,
         centre_gate=centred and residual,
         centre_in=centred,
         centre_out=centred,
     )
+
+
+def _ones(block: Block, device: torch.device) -> torch.Tensor:
+    return torch.ones(block.d_model, dtype=torch.float64, device=device)
 
 
 def _mismatched(
@@ -135,7 +178,7 @@ def _mismatched(
 
 
 def _joint_digest(loaded: LoadedBlock) -> str:
-    joint = "".join(loaded.digests[record.name] for record in loaded.block.records)
+    joint = "".join(loaded.digests[part.name] for part in loaded.block.slices)
     return xxhash.xxh3_128_hexdigest(joint.encode())
 
 
@@ -159,8 +202,9 @@ def _neuron_table(block: Block, geometry: Geometry, codes: torch.Tensor) -> pa.T
         "sign": pa.array(geometry.sign.numpy(force=True)),
         "io_class": pa.DictionaryArray.from_arrays(pa.array(indices, mask=indices == NO_CLASS), list(IO_CLASSES)),
     }
-    return pa.table(columns, schema=_without_partition(NEURONS))
+    return pa.table(columns, schema=without_partition(NEURONS))
 
 
-def _without_partition(schema: pa.Schema) -> pa.Schema:
+def without_partition(schema: pa.Schema) -> pa.Schema:
+    """A table's schema without the columns that its partition fills in."""
     return pa.schema([field for field in schema if field not in PARTITION_FIELDS])

@@ -82,9 +82,9 @@ def prepared_vectors(
     vectors: list[torch.Tensor] = []
     removed: list[torch.Tensor | None] = []
     for stored, gain, centre in (
-        (weights.w_gate, preparation.read_gain, preparation.centre_gate),
-        (weights.w_in, preparation.read_gain, preparation.centre_in),
-        (weights.w_out, preparation.write_gain, preparation.centre_out),
+        (weights.w_gate, preparation.gate_gain, preparation.centre_gate),
+        (weights.w_in, preparation.in_gain, preparation.centre_in),
+        (weights.w_out, preparation.out_gain, preparation.centre_out),
     ):
         if stored is not None:
             vector = scratch.matrix(len(vectors), neurons)

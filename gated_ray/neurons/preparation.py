@@ -10,21 +10,23 @@ class Preparation:
     """What is done to a block's vectors before their cosines are taken.
 
     Attributes:
-        read_gain: gain of the norm before the block, multiplied into w_gate and w_in; (d_model,), None for no gain.
-        write_gain: gain of the norm after the block, multiplied into w_out; (d_model,), None for no gain.
+        gate_gain, in_gain: gain of the norm before the block, multiplied into w_gate and w_in; (d_model,), None for no gain.
+        out_gain: gain of what follows the block, multiplied into w_out; (d_model,), None for no gain.
         centre_gate, centre_in, centre_out: remove the vector's mean over d_model, after folding.
     """
 
-    read_gain: torch.Tensor | None = None
-    write_gain: torch.Tensor | None = None
+    gate_gain: torch.Tensor | None = None
+    in_gain: torch.Tensor | None = None
+    out_gain: torch.Tensor | None = None
     centre_gate: bool = False
     centre_in: bool = False
     centre_out: bool = False
 
     def with_gains_in(self, dtype: torch.dtype) -> "Preparation":
         """The same with gains of another dtype, so that they need not be converted for every few neurons."""
-        read, write = (gain if gain is None else gain.to(dtype) for gain in (self.read_gain, self.write_gain))
-        return replace(self, read_gain=read, write_gain=write)
+        gains = (self.gate_gain, self.in_gain, self.out_gain)
+        gate, read, write = (gain if gain is None else gain.to(dtype) for gain in gains)
+        return replace(self, gate_gain=gate, in_gain=read, out_gain=write)
 
 
 def prepare(

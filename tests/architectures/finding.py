@@ -1,10 +1,12 @@
 """Small checkpoints of one family, and what is found in them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
-from gated_ray.architectures.blocks import Block, find_blocks
+from gated_ray.architectures.blocks import Block
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.sources.checkpoint import open_checkpoint
 from tests.checkpoints.raw_safetensors import StoredTensor, pack, unpack
 from tests.checkpoints.tiny import CASES, tiny_checkpoint
@@ -12,6 +14,14 @@ from tests.checkpoints.tiny import CASES, tiny_checkpoint
 
 def found_in(folder: Path) -> list[Block]:
     return find_blocks(open_checkpoint(str(folder)))
+
+
+def names_tensor(message: str, tensor: str) -> bool:
+    """Whether a message names a tensor: in full, or by its layer and what follows the layer's number."""
+    layer = re.match(r".*?\.\d+(?=\.)", tensor)
+    return tensor in message or (
+        layer is not None and layer[0] in message and tensor.removeprefix(f"{layer[0]}.") in message
+    )
 
 
 def tiny_case(folder: Path, case: str) -> Path:

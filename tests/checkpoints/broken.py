@@ -136,12 +136,15 @@ def break_config_not_json(folder: Path) -> None:
 
 
 def break_no_model_type(folder: Path) -> None:
+    """Nor anything else that tells the kind of its norms."""
     config = json.loads((folder / CONFIG).read_text())
-    del config["model_type"]
+    del config["model_type"], config["rms_norm_eps"]
     (folder / CONFIG).write_text(json.dumps(config))
 
 
 def break_unknown_model_type(folder: Path) -> None:
+    """Nor anything that tells the kind of its norms."""
+    break_no_model_type(folder)
     set_config(folder, model_type="perceptron_of_1958")
 
 
@@ -172,6 +175,16 @@ def break_no_weights(folder: Path) -> None:
 def consolidated_beside(folder: Path) -> None:
     """Another copy of the weights under other names, as Mistral's repositories have; it is not the checkpoint."""
     pack(folder / "consolidated.safetensors", {"layers.0.feed_forward.w1.weight": StoredTensor("BF16", (1,), bytes(2))})
+
+
+def unlisted_model_type(folder: Path) -> None:
+    """The names of tensors and norms, and the config's rms_norm_eps, tell all that is needed."""
+    set_config(folder, model_type="perceptron_of_1958")
+
+
+def quantized_in_name_only(folder: Path) -> None:
+    """The config speaks of quantization, and every weight is plain: dequantized, or to be quantized when loaded."""
+    set_config(folder, quantization_config={"quant_method": "gptq", "bits": 4})
 
 
 def zero_vectors(folder: Path) -> None:
@@ -230,12 +243,14 @@ BROKEN: dict[str, Broken] = {
     **{f"dtype_{dtype}": Broken(partial(break_dtype, dtype=dtype), (GATE, dtype)) for dtype in ("I8", "F8_E4M3", "U8")},
     **{
         f"quantized_{method}": Broken(partial(break_quantized, quant_method=method), ("quant", method))
-        for method in ("fp8", "gptq", "awq", "bitsandbytes", "mxfp4", "compressed-tensors")
+        for method in ("hqq", "quanto", "exl2", "torchao", "aqlm", "eetq")
     },
 }
 
 UNUSUAL: dict[str, Callable[[Path], None]] = {
     "consolidated_beside": consolidated_beside,
+    "unlisted_model_type": unlisted_model_type,
+    "quantized_in_name_only": quantized_in_name_only,
     "zero_vectors": zero_vectors,
     "nonfinite_weights": nonfinite_weights,
 }

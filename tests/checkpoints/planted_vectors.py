@@ -22,13 +22,26 @@ def plant_layer(
 ) -> dict[str, torch.Tensor]:
     """The gated block of one layer and the gain of the norm before it."""
     stored_gain = draw_gain(d_model, family, dtype, generator)
-    gain = stored_gain.double() + family.gain_offset
+    gate, w_in, out = plant_vectors(counts, stored_gain.double() + family.gain_offset, dtype, margin, generator)
+    prefix = f"model.layers.{layer}."
+    return {
+        f"{prefix}mlp.gate_proj.weight": gate,
+        f"{prefix}mlp.up_proj.weight": w_in,
+        f"{prefix}mlp.down_proj.weight": out.T.contiguous(),
+        f"{prefix}{family.pre_norm}.weight": stored_gain,
+    }
+
+
+def plant_vectors(
+    counts: Mapping[str, int], gain: torch.Tensor, dtype: torch.dtype, margin: float, generator: torch.Generator
+) -> torch.Tensor:
+    """[3, neurons, d_model] of `dtype`: w_gate, w_in and w_out of neurons of these classes once `gain` is folded."""
     triples = torch.cat([draw_triples(name, count, margin, generator) for name, count in counts.items()])
     classes = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(list(counts.values())))
     order = torch.randperm(len(triples), generator=generator)
     triples, classes = triples[order], classes[order]
     names = list(counts)
-    weights = torch.empty(3, len(triples), d_model, dtype=dtype)
+    weights = torch.empty(3, len(triples), len(gain), dtype=dtype)
     pending = torch.arange(len(triples))
     while len(pending):
         violators = []
@@ -38,13 +51,7 @@ def plant_layer(
         pending = torch.cat(violators)
         for row in pending.tolist():
             triples[row] = draw_triples(names[classes[row]], 1, margin, generator)
-    prefix = f"model.layers.{layer}."
-    return {
-        f"{prefix}mlp.gate_proj.weight": weights[0],
-        f"{prefix}mlp.up_proj.weight": weights[1],
-        f"{prefix}mlp.down_proj.weight": weights[2].T.contiguous(),
-        f"{prefix}{family.pre_norm}.weight": stored_gain,
-    }
+    return weights
 
 
 def _draw_vectors(triples: torch.Tensor, gain: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

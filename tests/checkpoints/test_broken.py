@@ -144,7 +144,7 @@ def test_shapes_and_dtypes(
         ("no_model_type", "model_type", None),
         ("layer_missing", "num_hidden_layers", LAYERS + 1),
         ("layer_unannounced", "num_hidden_layers", LAYERS - 1),
-        ("quantized_gptq", "quantization_config", {"quant_method": "gptq", "bits": 4}),
+        ("quantized_hqq", "quantization_config", {"quant_method": "hqq", "bits": 4}),
     ],
 )
 def test_configs(folder: Path, name: str, key: str, value: object) -> None:

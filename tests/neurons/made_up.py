@@ -43,9 +43,9 @@ def float64_vectors(
 
     gate = weights.w_gate
     return (
-        None if gate is None else prepared(gate, preparation.read_gain, preparation.centre_gate),
-        prepared(weights.w_in, preparation.read_gain, preparation.centre_in),
-        prepared(weights.w_out, preparation.write_gain, preparation.centre_out),
+        None if gate is None else prepared(gate, preparation.gate_gain, preparation.centre_gate),
+        prepared(weights.w_in, preparation.in_gain, preparation.centre_in),
+        prepared(weights.w_out, preparation.out_gain, preparation.centre_out),
     )
 
 

@@ -26,9 +26,9 @@ def test_agrees_with_float64(dtype: torch.dtype, gated: bool, d_model: int) -> N
     weights = random_weights(150, d_model, gated=gated, dtype=dtype)
     for preparation in (
         PLAIN,
-        Preparation(read_gain=_gain(d_model)),
-        Preparation(_gain(d_model), _gain(d_model, 8), centre_gate=d_model > 1, centre_in=d_model > 1),
-        Preparation(_gain(d_model), centre_in=d_model > 1, centre_out=d_model > 1),
+        Preparation(gate_gain=_gain(d_model), in_gain=_gain(d_model)),
+        Preparation(_gain(d_model), _gain(d_model), _gain(d_model, 8), centre_gate=d_model > 1, centre_in=d_model > 1),
+        Preparation(_gain(d_model), _gain(d_model), centre_in=d_model > 1, centre_out=d_model > 1),
     ):
         assert_float64_agrees(neuron_geometry(weights, preparation), weights, preparation)
 
@@ -74,7 +74,8 @@ def test_products_within_range_of_squares_that_are_not() -> None:
 def test_gain_that_overflows_float32() -> None:
     weights = random_weights(10, 16)
     weights.w_gate.mul_(1e38 / weights.w_gate.abs().amax())
-    preparation = Preparation(read_gain=torch.full((16,), 1e3, dtype=torch.float64))
+    gain = torch.full((16,), 1e3, dtype=torch.float64)
+    preparation = Preparation(gate_gain=gain, in_gain=gain)
     geometry = neuron_geometry(weights, preparation)
     _, *others = float64_vectors(weights, preparation)
     gate = weights.w_gate.double().numpy()
@@ -118,7 +119,7 @@ def test_folding_that_makes_a_vector_constant() -> None:
     gain = _gain(64)
     weights = random_weights(6, 64, dtype=torch.float64)
     weights.w_in[1] = 1 / gain
-    geometry = neuron_geometry(weights, Preparation(read_gain=gain, centre_in=True))
+    geometry = neuron_geometry(weights, Preparation(gate_gain=gain, in_gain=gain, centre_in=True))
     assert geometry.cos_in_out.isnan().tolist() == [False, True, False, False, False, False]
     assert geometry.norm_in[1] == 0
 
@@ -136,7 +137,7 @@ def test_a_single_unit_in_the_last_place_is_not_constant() -> None:
 def test_zero_vectors_have_norm_zero_and_no_cosine() -> None:
     weights = random_weights(6, 32)
     weights.w_gate[0] = weights.w_in[1] = weights.w_out[2] = 0.0
-    geometry = neuron_geometry(weights, Preparation(read_gain=_gain(32)))
+    geometry = neuron_geometry(weights, Preparation(gate_gain=_gain(32), in_gain=_gain(32)))
     _assert_missing(geometry, norms={0: "norm_gate", 1: "norm_in", 2: "norm_out"}, norm=0.0)
 
 
@@ -226,7 +227,7 @@ def test_chunks_do_not_matter(chunk_bytes: int) -> None:
     weights = random_weights(200, 48, dtype=torch.bfloat16)
     weights.w_in[33] = 0.0
     weights.w_in[150] *= 1e30  # in a chunk other than the first, so that offsets count
-    preparation = Preparation(read_gain=_gain(48), centre_out=True)
+    preparation = Preparation(gate_gain=_gain(48), in_gain=_gain(48), centre_out=True)
     expected = neuron_geometry(weights, preparation)
     with mock.patch.object(geometry_module, "_CPU_CHUNK_BYTES", chunk_bytes):
         found = neuron_geometry(weights, preparation)

@@ -31,7 +31,7 @@ def preparations(draw: st.DrawFn, d_model: int) -> Preparation:
         values = 0.3 + 2.2 * torch.rand(d_model, generator=generator, dtype=torch.float64)
         return values if draw(st.booleans()) else None
 
-    return Preparation(gain(), gain(), draw(st.booleans()), draw(st.booleans()), draw(st.booleans()))
+    return Preparation(gain(), gain(), gain(), draw(st.booleans()), draw(st.booleans()), draw(st.booleans()))
 
 
 @st.composite

@@ -52,7 +52,7 @@ def test_directions_that_float32_cannot_prepare() -> None:
     weights.w_gate[::2] *= 1e38 / weights.w_gate.abs().amax()
     weights.w_out.mul_(1e-36)
     weights.w_in.copy_(noise * 1e-3 + 1e3)
-    preparation = Preparation(read_gain=torch.full((64,), 16.0, dtype=torch.float64), centre_in=True)
+    preparation = Preparation(in_gain=torch.full((64,), 16.0, dtype=torch.float64), centre_in=True)
     gate, w_in, w_out = float64_vectors(weights, preparation)
     sign = neuron_numbers(gate, w_in, w_out)["sign"][:, None]
     expected = all_pairs_regions(gate, sign * w_in, sign * w_out)
