@@ -4,18 +4,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import torch
 from tqdm.auto import tqdm
 
-from gated_ray.architectures.blocks import Block, find_blocks
-from gated_ray.measurement import Measured, load_block, measure_block, one_thread
+from gated_ray.architectures.blocks import Block
+from gated_ray.architectures.finding import find_blocks
+from gated_ray.measurement import Measured, float32_bytes, load_block, measure_block, one_thread, without_partition
+from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint, open_origin
+from gated_ray.store.expert_layers import expert_layer
 from gated_ray.store.keys import Partition
-from gated_ray.store.schemas import LAYERS, NEURONS
+from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, NEURONS
 
 _PROGRESS_AFTER_SECONDS = 2
 _BYTES_AT_ONCE = 1 << 30
@@ -30,8 +35,9 @@ class ModelGeometry:
         revision: the Hub's commit; ``local`` for a folder or bucket, whose content is not digested here.
         profile: ``paper`` or ``residual``.
         config: config.json.
-        neurons: one row a neuron, schema `gated_ray.store.schemas.NEURONS`.
+        neurons: one row a neuron, by layer, component, expert and neuron, schema `gated_ray.store.schemas.NEURONS`.
         layers: one row a block, schema `gated_ray.store.schemas.LAYERS`.
+        expert_layers: one row a layer of experts, schema `gated_ray.store.schemas.EXPERT_LAYERS`; none without experts.
     """
 
     name: str
@@ -40,6 +46,7 @@ class ModelGeometry:
     config: Mapping[str, Any]
     neurons: pa.Table
     layers: pa.Table
+    expert_layers: pa.Table
 
     def __repr__(self) -> str:
         return f"ModelGeometry({self.name!r}, {self.profile!r}, {self.layers.num_rows} blocks, {self.neurons.num_rows} neurons)"
@@ -51,7 +58,12 @@ def default_device() -> torch.device:
 
 
 def analyze(
-    ref: str, profile: str = "paper", *, regions: str = "sampled", device: torch.device | str | None = None
+    ref: str,
+    profile: str = "paper",
+    *,
+    regions: str = "sampled",
+    architectures: str | Path | None = None,
+    device: torch.device | str | None = None,
 ) -> ModelGeometry:
     """Measure every MLP neuron of one model, layer by layer, without Ray and without a store.
 
@@ -62,6 +74,7 @@ def analyze(
         ref: ``org/name[@revision]``, a folder, ``folder@subfolder``, or ``s3://bucket/prefix``.
         profile: how weights are prepared: ``paper`` or ``residual`` (METHOD section 2).
         regions: mismatched randomness regions: ``sampled``, ``exact`` or ``none``.
+        architectures: a file of rules for model types that gated-ray does not know, or knows otherwise (docs/architectures.md).
         device: where to compute; by default a GPU where there is one.
 
     Raises:
@@ -69,7 +82,7 @@ def analyze(
     """
     settings = ProfileSettings(name=profile, weights=profile, regions=regions)
     checkpoint = open_checkpoint(ref)
-    blocks = find_blocks(checkpoint)
+    blocks = _in_order(find_blocks(checkpoint, None if architectures is None else str(architectures)))
     where = torch.device(device) if device is not None else default_device()
     origin = open_origin(checkpoint.location)
 
@@ -93,7 +106,24 @@ def analyze(
         config=checkpoint.config,
         neurons=_with_partition(neurons, checkpoint, profile, NEURONS),
         layers=_with_partition(layers, checkpoint, profile, LAYERS),
+        expert_layers=_with_partition(_expert_layers(blocks, neurons, layers), checkpoint, profile, EXPERT_LAYERS),
     )
+
+
+def _in_order(blocks: Sequence[Block]) -> list[Block]:
+    """As the dataset has them."""
+    return sorted(blocks, key=lambda block: (block.layer, block.component, block.expert or 0))
+
+
+def _expert_layers(blocks: Sequence[Block], neurons: list[pa.Table], layers: list[pa.Table]) -> list[pa.Table]:
+    """The rows of the experts of each layer, from the rows of the blocks, which are in order."""
+    rows = []
+    for _, of_layer in groupby(range(len(blocks)), key=lambda index: (blocks[index].layer, blocks[index].component)):
+        mine = [index for index in of_layer if blocks[index].expert is not None]
+        if mine:
+            together = [pa.concat_tables([tables[index] for index in mine]) for tables in (neurons, layers)]
+            rows.append(expert_layer(together[0], together[1], summarise_neurons))
+    return [pa.Table.from_pylist(rows, schema=without_partition(EXPERT_LAYERS))]
 
 
 def _several_at_once(work: Callable[[Block], Measured], blocks: Iterable[Block], width: int) -> Iterator[Measured]:
@@ -110,7 +140,7 @@ def _several_at_once(work: Callable[[Block], Measured], blocks: Iterable[Block],
 
 def _width(blocks: Sequence[Block]) -> int:
     """As many blocks at once as torch would use threads, while their weights stay below 1 GiB; two at least, to read ahead."""
-    largest = max(block.bytes for block in blocks)
+    largest = max(block.bytes if block.format is None else float32_bytes(block) for block in blocks)
     return max(2, min(torch.get_num_threads(), _BYTES_AT_ONCE // largest))
 
 

@@ -22,6 +22,14 @@ class ModelsSettings:
 
 
 @dataclass(frozen=True)
+class ArchitecturesSettings:
+    """How checkpoints are understood, beyond the rules that ship with the package."""
+
+    extra: str | None = None
+    """A user's file of rules, read by the driver alone; None for none. Its model types replace the built-in ones."""
+
+
+@dataclass(frozen=True)
 class StoreSettings:
     """Where the dataset goes: a folder or ``s3://bucket/prefix``. Credentials come from the AWS environment only."""
 
@@ -98,6 +106,7 @@ class SweepSettings:
     """``python -m jobs.sweep``."""
 
     models: ModelsSettings = field(default_factory=ModelsSettings)
+    architectures: ArchitecturesSettings = field(default_factory=ArchitecturesSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
@@ -105,6 +114,22 @@ class SweepSettings:
     """Print the plan (models, blocks, GB) and run nothing."""
     debug: bool = False
     """Show tracebacks."""
+
+
+@dataclass(frozen=True)
+class InspectSettings:
+    """``python -m jobs.inspect``."""
+
+    models: ModelsSettings = field(default_factory=ModelsSettings)
+    architectures: ArchitecturesSettings = field(default_factory=ArchitecturesSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    """Only `max_unit_bytes` counts here."""
+    format: str = "table"
+    """``table``, or ``json``: one object a model, a line each."""
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        _require_one_of("format", self.format, ("table", "json"))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import torch
 
 from gated_ray import analysis, measurement
 from gated_ray.analysis import analyze
-from gated_ray.architectures.blocks import Block, find_blocks
+from gated_ray.architectures.blocks import Block
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import CheckpointError, GatedRayError, InputError
 from gated_ray.measurement import LoadedBlock, load_block, measure_block
 from gated_ray.settings import ProfileSettings
@@ -52,7 +53,8 @@ def test_tables_have_the_datasets_schemas(folder: Path) -> None:
 def test_one_row_a_neuron_and_one_a_block_in_order(tmp_path: Path) -> None:
     tiny_checkpoint(tmp_path, "t5", num_decoder_layers=3)
     geometry = analyze(str(tmp_path), regions="none")
-    blocks = [("encoder_mlp", layer) for layer in range(2)] + [("decoder_mlp", layer) for layer in range(3)]
+    stacks = ("decoder_mlp", "encoder_mlp")
+    blocks = [(component, layer) for layer in range(3) for component in stacks[: 2 if layer < 2 else 1]]
     layers = geometry.layers
     assert list(zip(layers["component"].to_pylist(), layers["layer"].to_pylist(), strict=True)) == blocks
     neurons = geometry.neurons

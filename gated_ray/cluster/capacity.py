@@ -1,16 +1,19 @@
 """How large a worker is, and how many of them there is room for."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import ray
 
+from gated_ray.cluster.units import Unit
 from gated_ray.cluster.worker import IN_FLIGHT
 from gated_ray.errors import InputError
+from gated_ray.measurement import float32_bytes
 from gated_ray.settings import ClusterSettings
 
-_MEMORY_PER_WEIGHT_BYTE = 4
-"""A stored 16-bit weight, its float32 unit vector, and room for chunks."""
+_COPIES = 3
+"""Of a block that is computed, in float32: decoded weights, unit vectors, and room for chunks and for decoding."""
 _MEMORY_BESIDES = 768 << 20
 _MOST_OF_A_NODE = 0.9
 
@@ -34,18 +37,30 @@ class WorkerSize:
         return f"{self.cpus} CPUs{gpus} and {self.memory / 1e9:.1f} GB of memory"
 
 
-def worker_size(cluster: ClusterSettings, largest_unit: int) -> WorkerSize:
-    """The size that the largest unit asks for. Memory is never more than a node has: the sweep is then slower, not stuck.
+def memory_needed(units: Iterable[Unit]) -> int:
+    """Bytes that a worker of these units needs: a few units as they are stored, and one block of them in float32.
+
+    Quantized weights take up to eight times their stored bytes once they are decoded, but only one block at a time is.
+    """
+    stored = decoded = 0
+    for unit in units:
+        stored = max(stored, unit.bytes)
+        for block in unit.blocks:
+            decoded = max(decoded, float32_bytes(block))
+    return IN_FLIGHT * stored + _COPIES * decoded + _MEMORY_BESIDES
+
+
+def worker_size(cluster: ClusterSettings, memory: int) -> WorkerSize:
+    """The size of a worker that needs this memory. It is never more than a node has: the sweep is then slower, not stuck.
 
     Args:
         cluster: of the sweep.
-        largest_unit: bytes of stored weights.
+        memory: bytes, of `memory_needed`.
     """
     nodes = _nodes()
     gpus = cluster.gpus_per_worker
     if gpus is None:
         gpus = float(any(node.get("GPU", 0) >= 1 for node in nodes))
-    memory = IN_FLIGHT * largest_unit * _MEMORY_PER_WEIGHT_BYTE + _MEMORY_BESIDES
     largest_node = max((node.get("memory", 0.0) for node in nodes), default=0.0)
     return WorkerSize(cluster.cpus_per_worker, gpus, int(min(memory, _MOST_OF_A_NODE * largest_node)))
 

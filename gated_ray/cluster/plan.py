@@ -1,20 +1,17 @@
 """The whole plan before any work: which models, which units, which of them the store already holds."""
 
 import traceback
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any
 
-import torch
-
-from gated_ray.architectures.blocks import Block, find_blocks
+from gated_ray.architectures.blocks import Block
+from gated_ray.architectures.finding import find_architecture
+from gated_ray.cluster.identity import model_identity
+from gated_ray.cluster.model_row import model_row
 from gated_ray.cluster.units import Publishing, Unit, internal_error, split_into_units
 from gated_ray.errors import GatedRayError, StoreError
-from gated_ray.neurons.classes import THRESHOLD
-from gated_ray.settings import ProfileSettings, SweepSettings
-from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint
+from gated_ray.settings import SweepSettings
+from gated_ray.sources.checkpoint import open_checkpoint
 from gated_ray.store.keys import Partition
 from gated_ray.store.objects import Objects
 from gated_ray.store.publication import published
@@ -102,39 +99,15 @@ def _naming(reference: str, message: str) -> str:
 
 def _plan_model(reference: str, settings: SweepSettings, objects: Objects) -> ModelPlan:
     checkpoint = open_checkpoint(reference, settings.models.endpoint_url)
-    blocks = find_blocks(checkpoint)
+    architecture = find_architecture(checkpoint, settings.architectures.extra)
     partition = Partition(checkpoint.name, checkpoint.revision(), settings.profile.name)
-    units = split_into_units(partition, checkpoint.location, blocks, settings.cluster.max_unit_bytes)
-    publishing = Publishing(
-        partition, tuple(unit.key for unit in units), _model_row(checkpoint, blocks, settings.profile)
+    identity = model_identity(settings.profile, architecture.blocks)
+    units = split_into_units(
+        partition, checkpoint.location, architecture.blocks, settings.cluster.max_unit_bytes, identity
     )
-    identity = settings.profile.identity()
+    row = model_row(checkpoint, architecture, settings.profile)
+    publishing = Publishing(partition, tuple(unit.key for unit in units), row, identity)
     is_published = published(objects, partition, identity) is not None
     done = set() if is_published else set(committed_units(objects, partition, identity))
     remaining = () if is_published else tuple(unit for unit in units if unit.key.id not in done)
     return ModelPlan(reference, publishing, tuple(units), remaining, is_published)
-
-
-def _model_row(checkpoint: Checkpoint, blocks: Sequence[Block], profile: ProfileSettings) -> dict[str, Any]:
-    """The row of the models table, but for what the units will tell."""
-    identity = profile.identity()
-    return {
-        "source": checkpoint.location.kind,
-        "reference": checkpoint.reference.text,
-        "requested_revision": checkpoint.reference.revision,
-        "model_type": checkpoint.config["model_type"],
-        "gated": all(block.gated for block in blocks),
-        "activation": blocks[0].activation,
-        "norm": blocks[0].norm,
-        "d_model": blocks[0].d_model,
-        "d_mlp": max(block.neurons for block in blocks),
-        "dtypes": sorted({record.dtype for block in blocks for record in block.records}),
-        "weights": identity["weights"],
-        "regions": identity["regions"],
-        "pairs": identity["pairs"],
-        "seed": identity["seed"],
-        "threshold": THRESHOLD,
-        "measure_version": identity["measure_version"],
-        "gated_ray_version": version("gated-ray"),
-        "torch_version": torch.__version__,
-    }

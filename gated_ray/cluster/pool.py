@@ -51,8 +51,8 @@ class Pool:
 
     Args:
         settings: of the sweep.
-        largest_unit: bytes of stored weights; with it memory is declared, so that Ray does not schedule units together
-            into the out-of-memory killer.
+        memory: bytes that a worker needs; declared, so that Ray does not schedule units together into the out-of-memory
+            killer.
         tasks: how many there are to do; no more workers are started.
         actor_class: the actor; another one in tests.
 
@@ -60,10 +60,10 @@ class Pool:
         InputError: this machine has no room for a worker.
     """
 
-    def __init__(self, settings: SweepSettings, largest_unit: int, tasks: int, actor_class: Any = WorkerActor) -> None:
+    def __init__(self, settings: SweepSettings, memory: int, tasks: int, actor_class: Any = WorkerActor) -> None:
         self._settings = settings
         self._actor_class = actor_class
-        self._size = worker_size(settings.cluster, largest_unit)
+        self._size = worker_size(settings.cluster, memory)
         self._notices: list[str] = []
         self._heard = time.monotonic()
         self.why_lost = ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import ray
 
+from gated_ray.cluster.capacity import memory_needed
 from gated_ray.cluster.driver import Driver
 from gated_ray.cluster.plan import Failure, Plan, make_plan
 from gated_ray.cluster.pool import Pool
@@ -75,7 +76,7 @@ def _execute(plan: Plan, settings: SweepSettings) -> list[Failure]:
         return []
     ours = connect(settings.cluster.address)
     try:
-        pool = Pool(settings, largest_unit=max((unit.bytes for unit in units), default=0), tasks=len(units) or 1)
+        pool = Pool(settings, memory=memory_needed(units), tasks=len(units) or 1)
         progress = Progress(units)
         try:
             return Driver(settings.cluster.max_attempts, pool, progress).run(plan)

@@ -56,7 +56,7 @@ def print_plan(plan: Plan) -> None:
         table.add_row(
             model.partition.model,
             model.partition.revision[:18],
-            model.publishing.model_row["model_type"],
+            model.publishing.model_row["model_type"] or "-",
             str(len(model.blocks)),
             f"{sum(block.neurons for block in model.blocks):,}",
             _gb(sum(unit.bytes for unit in model.units)),

@@ -1,11 +1,14 @@
 """What is handed from the driver to the workers, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from gated_ray.architectures.blocks import Block
 from gated_ray.sources.origin import Location
+from gated_ray.sources.slices import TensorSlice
 from gated_ray.store.keys import Partition, UnitKey
 
 
@@ -18,26 +21,29 @@ class Unit:
         key: which blocks.
         location: where the weights are.
         blocks: the blocks, each with its tensors' places, so that no worker reads headers again.
+        identity: every setting that shapes the numbers, and how the model was understood.
     """
 
     partition: Partition
     key: UnitKey
     location: Location
     blocks: tuple[Block, ...]
+    identity: Mapping[str, Any]
 
-    @property
+    @cached_property
     def bytes(self) -> int:
-        """Bytes of stored weights."""
-        return sum(block.bytes for block in self.blocks)
+        """Bytes of stored weights; what several blocks share, such as a norm's gain, counts once, as it is read once."""
+        return sum(part.bytes for part in {part for block in self.blocks for part in block.slices})
 
 
 @dataclass(frozen=True)
 class Publishing:
-    """Compacting and publishing one model whose units are all committed."""
+    """Compacting and publishing one model whose units, all of this identity, are all committed."""
 
     partition: Partition
     units: tuple[UnitKey, ...]
     model_row: Mapping[str, Any]
+    identity: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -63,27 +69,45 @@ def internal_error(error: Exception) -> str:
 
 
 def split_into_units(
-    partition: Partition, location: Location, blocks: Sequence[Block], max_unit_bytes: int
+    partition: Partition,
+    location: Location,
+    blocks: Sequence[Block],
+    max_unit_bytes: int,
+    identity: Mapping[str, Any] | None = None,
 ) -> list[Unit]:
-    """Units of one model: the blocks of one layer and component together, split where they exceed `max_unit_bytes`."""
-    units: list[Unit] = []
+    """Units of one model: the blocks of one layer and component together, split where they exceed `max_unit_bytes`.
+
+    A block, one expert say, is never split: one that is larger is a unit of its own. Units without an identity can be
+    counted, not committed.
+    """
+    return [
+        _unit(partition, location, run, identity or {})
+        for _, of_layer in groupby(sorted(blocks, key=_order), key=lambda block: (block.layer, block.component))
+        for run in _runs(of_layer, max_unit_bytes)
+    ]
+
+
+def _runs(blocks: Iterable[Block], most_bytes: int) -> Iterator[list[Block]]:
     run: list[Block] = []
-    for block in sorted(blocks, key=_order):
-        same_layer = run and (run[0].layer, run[0].component) == (block.layer, block.component)
-        if run and not (same_layer and sum(each.bytes for each in run) + block.bytes <= max_unit_bytes):
-            units.append(_unit(partition, location, run))
-            run = []
+    held: set[TensorSlice] = set()
+    size = 0
+    for block in blocks:
+        added = sum(part.bytes for part in block.slices if part not in held)
+        if run and size + added > most_bytes:
+            yield run
+            run, held, size, added = [], set(), 0, block.bytes
         run.append(block)
+        held.update(block.slices)
+        size += added
     if run:
-        units.append(_unit(partition, location, run))
-    return units
+        yield run
 
 
 def _order(block: Block) -> tuple[int, str, int]:
     return block.layer, block.component, block.expert or 0
 
 
-def _unit(partition: Partition, location: Location, blocks: Sequence[Block]) -> Unit:
+def _unit(partition: Partition, location: Location, blocks: Sequence[Block], identity: Mapping[str, Any]) -> Unit:
     first, last = blocks[0], blocks[-1]
     key = UnitKey(first.layer, first.component, first.expert or 0, last.expert or 0)
-    return Unit(partition, key, location, tuple(blocks))
+    return Unit(partition, key, location, tuple(blocks), identity)

@@ -13,7 +13,8 @@ import torch
 from gated_ray.analysis import default_device
 from gated_ray.cluster.units import Publishing, Receipt, Unit, internal_error
 from gated_ray.errors import GatedRayError, InputError, StoreError
-from gated_ray.measurement import load_block, measure_block
+from gated_ray.measurement import load_blocks, measure_block
+from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings, StoreSettings
 from gated_ray.sources.checkpoint import open_origin
 from gated_ray.sources.origin import Location, Origin
@@ -49,7 +50,12 @@ class Worker:
         """Compact and publish one model."""
         return _receipt(
             lambda: publish(
-                self._objects, task.partition, task.units, task.model_row, identity=self._profile.identity()
+                self._objects,
+                task.partition,
+                task.units,
+                task.model_row,
+                identity=task.identity,
+                summarise=summarise_neurons,
             )
         )
 
@@ -59,8 +65,7 @@ class Worker:
         origin = self._origin(unit.location)
         neurons, layers = [], []
         digests: dict[str, str] = {}
-        for block in unit.blocks:
-            loaded = load_block(origin, block)
+        for loaded in load_blocks(origin, unit.blocks):
             digests |= loaded.digests
             asked = time.monotonic()
             with self._computing:
@@ -74,7 +79,7 @@ class Worker:
             unit.key,
             pa.concat_tables(neurons),
             pa.concat_tables(layers),
-            identity=self._profile.identity(),
+            identity=unit.identity,
             bytes_read=unit.bytes,
             seconds=time.monotonic() - started - waited,
             versions=self._versions,

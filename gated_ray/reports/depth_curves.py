@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gated_ray.errors import InputError
 from gated_ray.reports.layer_rows import short_revision, stack_of
@@ -19,7 +20,7 @@ CURVE_COLUMNS = [
 
 @dataclass(frozen=True)
 class DepthCurve:
-    """One model's curve (one of two, for a model with an encoder and a decoder)."""
+    """One model's curve (one a stack, for a model with an encoder and a decoder)."""
 
     label: str
     gated: bool
@@ -32,11 +33,11 @@ class DepthCurve:
 def depth_curves(layers: pa.Table, models: pa.Table) -> list[DepthCurve]:
     """The curves of all models of a layers table, sorted by label.
 
-    A layer of one block has the block's exact median. A layer of several (experts) has the mean of theirs, weighted by
-    neurons: the layers table does not hold the median over all.
+    A layer of one MLP, or of experts alone, has its exact median. A layer of several (a shared expert beside experts, say)
+    has the mean of theirs, weighted by neurons.
 
     Args:
-        layers: the `CURVE_COLUMNS` of schema `LAYERS`, any number of models under one profile.
+        layers: the `CURVE_COLUMNS` of schema `LAYERS`, or what `curve_rows` makes, any number of models under one profile.
         models: columns ``model_name``, ``model_revision`` and ``requested_revision`` of schema `MODELS`.
 
     Raises:
@@ -55,6 +56,17 @@ def depth_curves(layers: pa.Table, models: pa.Table) -> list[DepthCurve]:
         _curve(f"{labels[model, revision]} {stack}".strip(), rows) for (model, revision, stack), rows in blocks.items()
     ]
     return sorted(curves, key=lambda curve: curve.label)
+
+
+def curve_rows(layers: pa.Table, expert_layers: pa.Table) -> pa.Table:
+    """The `CURVE_COLUMNS` of some models, with one row for all experts of a layer: the median over all their neurons.
+
+    Args:
+        layers: schema `LAYERS`.
+        expert_layers: schema `EXPERT_LAYERS`, of the same models.
+    """
+    others = layers.filter(pc.is_null(layers["expert"]))
+    return pa.concat_tables([others.select(CURVE_COLUMNS), expert_layers.select(CURVE_COLUMNS)])
 
 
 def model_labels(keys: list[tuple[str, str]], models: pa.Table) -> dict[tuple[str, str], str]:

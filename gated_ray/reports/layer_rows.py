@@ -1,5 +1,6 @@
 """One row a layer and component: the blocks (experts) of a layer added up, in the order in which reports show them."""
 
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -7,8 +8,10 @@ import pyarrow as pa
 from gated_ray.errors import InputError
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 
-_STACKS = ("encoder_mlp", "decoder_mlp")
-_COMPONENTS = (*_STACKS, "mlp", "expert", "shared_expert")
+_STACKS = ("encoder", "decoder")
+"""Those that are shown in another order than by name."""
+_KINDS = ("mlp", "expert", "vision_expert", "shared_expert")
+_COMPONENT = re.compile(rf"(?:(?P<stack>\w+?)_)??(?P<kind>{'|'.join(_KINDS)})(?:_(?P<number>\d+))?")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def layer_rows(layers: pa.Table) -> list[LayerRow]:
         )
         for row in grouped.to_pylist()
     ]
-    return sorted(rows, key=lambda row: (_stack_rank(row), row.layer, _rank(row.component)))
+    return sorted(rows, key=lambda row: (_stack_rank(row.component), row.layer, _rank(row.component)))
 
 
 def classes_of(rows: list[LayerRow]) -> tuple[str, ...]:
@@ -65,12 +68,14 @@ def components_of(rows: list[LayerRow]) -> list[str]:
 
 def component_words(component: str) -> str:
     """A component in words: ``encoder_mlp`` -> ``encoder MLP``, ``expert`` -> ``experts``, as a row holds all of a layer."""
-    return "experts" if component == "expert" else component.replace("_", " ").replace("mlp", "MLP")
+    words = component.replace("_", " ").replace("mlp", "MLP")
+    return f"{words}s" if words.endswith("expert") and not words.endswith("shared expert") else words
 
 
 def stack_of(component: str) -> str:
     """The stack in which a component's layers are numbered: ``decoder``, ``encoder``, or nothing where there is one stack."""
-    return component.removesuffix("_mlp") if component in _STACKS else ""
+    found = _COMPONENT.fullmatch(component)
+    return (found["stack"] or "") if found else ""
 
 
 def require_one_model(table: pa.Table) -> tuple[str, str, str]:
@@ -105,9 +110,13 @@ def short_revision(revision: str) -> str:
     return revision.removeprefix("local-")[:7]
 
 
-def _rank(component: str) -> int:
-    return _COMPONENTS.index(component) if component in _COMPONENTS else len(_COMPONENTS)
+def _rank(component: str) -> tuple[int, str, int, int, str]:
+    """Stacks apart; within one, MLPs before experts, by number. What is not known comes last."""
+    found = _COMPONENT.fullmatch(component)
+    kind = _KINDS.index(found["kind"]) if found else len(_KINDS)
+    return (*_stack_rank(component), kind, int(found["number"] or 0) if found else 0, component)
 
 
-def _stack_rank(row: LayerRow) -> int:
-    return _STACKS.index(row.component) if row.component in _STACKS else len(_STACKS)
+def _stack_rank(component: str) -> tuple[int, str]:
+    stack = stack_of(component)
+    return (_STACKS.index(stack) if stack in _STACKS else len(_STACKS), stack)

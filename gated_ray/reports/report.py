@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 
 from gated_ray.errors import InputError, StoreError
 from gated_ray.reports.class_table import class_table, to_csv, to_latex, to_markdown
-from gated_ray.reports.depth_curves import CURVE_COLUMNS
+from gated_ray.reports.depth_curves import curve_rows
 from gated_ray.reports.figures import class_bars, cosine_scatter, drawn_neurons, median_curves, save_figure
 from gated_ray.reports.layer_rows import LayerRow, layer_rows, short_revision
 from gated_ray.settings import ReportSettings
@@ -54,7 +54,7 @@ def write_report(settings: ReportSettings) -> Report:
             neurons = _neurons_to_draw(store.neurons(name, revision, settings.profile.name), layer_rows(layers))
         with _writing(settings.out):
             files += _write_model(layers, neurons, _title(row), out / encode_name(name) / revision)
-        curves[:] = [layers.select(CURVE_COLUMNS)]
+        curves.append(curve_rows(layers, store.expert_layers(name, revision, settings.profile.name)))
     figure = median_curves(pa.concat_tables(curves), models)
     with _writing(settings.out):
         files += save_figure(figure, out / "median_curves")

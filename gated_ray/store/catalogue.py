@@ -11,7 +11,7 @@ from gated_ray.store.keys import TABLES, Partition
 from gated_ray.store.objects import Objects, concurrently, open_objects
 from gated_ray.store.parquet import from_parquet
 from gated_ray.store.publication import Publication, read_publication
-from gated_ray.store.schemas import LAYERS, MODELS, NEURONS
+from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
 
 
 def open_store(url: str, endpoint_url: str | None = None) -> "Store":
@@ -65,13 +65,20 @@ class Store:
         """One row a block (schema `LAYERS`); arguments and errors as for `neurons`."""
         return self._table("layers", LAYERS, self._select(model, revision, profile))
 
+    def expert_layers(
+        self, model: str | None = None, revision: str | None = None, profile: str | None = None
+    ) -> pa.Table:
+        """One row a layer of experts (schema `EXPERT_LAYERS`), none for models without; arguments and errors as for `neurons`."""
+        return self._table("expert_layers", EXPERT_LAYERS, self._select(model, revision, profile))
+
     def models(self) -> pa.Table:
         """One row a published model, revision and profile (schema `MODELS`)."""
         return self._table("models", MODELS, self._publications)
 
     def _table(self, table: str, schema: pa.Schema, publications: Sequence[Publication]) -> pa.Table:
         keys = [key for publication in publications for key in publication.keys(table)]
-        return pa.concat_tables(concurrently(lambda key: from_parquet(self._objects.get(key), schema), keys))
+        tables = concurrently(lambda key: from_parquet(self._objects.get(key), schema), keys)
+        return pa.concat_tables([schema.empty_table(), *tables])
 
     def _select(self, model: str | None, revision: str | None, profile: str | None) -> list[Publication]:
         selected = [

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from gated_ray.errors import InputError
 
-TABLES = ("neurons", "layers", "models")
-"""The published tables, each a folder of hive partitions."""
+TABLES = ("neurons", "layers", "expert_layers", "models")
+"""The published tables, each a folder of hive partitions; ``expert_layers`` only of models that have experts."""
 
 RAW_TABLES = ("neurons", "layers")
 """The tables that every unit writes."""
@@ -23,8 +23,8 @@ _PIECE = re.compile(r"(?P<plain>\w+(?:(?:-(?!-)|\.(?!\.))+\w+)*)|(?P<slash>/)|(?
 _CODE = re.compile(r"(?P<slash>--)|\.\.(?P<byte>[0-9a-f]{2})|(?P<plain>[\w.-])", re.ASCII)
 _PATH_SAFE = re.compile(r"[\w.-]+", re.ASCII)
 _PARTITION = re.compile(rf"model=([\w.-]{{1,{_MOST_ENCODED}}})/revision=([\w.-]+)/profile=([\w.-]+)", re.ASCII)
-_COMPONENT = re.compile(r"[a-z][a-z_]*")
-_UNIT_ID = re.compile(r"(\d{5,})-([a-z_]+)-(\d{5,})-(\d{5,})", re.ASCII)
+_COMPONENT = re.compile(r"[a-z][a-z0-9_]*")
+_UNIT_ID = re.compile(rf"(\d{{5,}})-({_COMPONENT.pattern})-(\d{{5,}})-(\d{{5,}})", re.ASCII)
 
 
 def encode_name(name: str) -> str:

@@ -71,13 +71,16 @@ def _fits(have: pa.DataType, want: pa.DataType) -> bool:
     return any(is_kind(have) for is_kind in accepted)
 
 
-def to_parquet(row_groups: Iterable[pa.Table], schema: pa.Schema) -> bytes:
-    """One parquet file with a row group for each table."""
+_MOST_GROUP_ROWS = 1 << 20
+
+
+def to_parquet(tables: Iterable[pa.Table], schema: pa.Schema) -> bytes:
+    """One parquet file with a row group for each table, or several of at most 2**20 rows; tables are taken one by one."""
     names = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_dictionary(f.type)]
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=names, write_statistics=True) as writer:
-        for table in row_groups:
-            writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        for table in tables:
+            writer.write_table(table, row_group_size=min(max(table.num_rows, 1), _MOST_GROUP_ROWS))
     return cast(bytes, sink.getvalue().to_pybytes())
 
 

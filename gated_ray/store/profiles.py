@@ -6,7 +6,10 @@ from gated_ray.errors import ReferenceNotFoundError, StoreError
 from gated_ray.settings import ProfileSettings
 from gated_ray.store.keys import profile_key
 from gated_ray.store.objects import Objects
-from gated_ray.store.records import FORMAT, decode_json, encode_json, same_identity
+from gated_ray.store.records import decode_json, encode_json, same_identity
+
+_FORMAT = 1
+"""Of this record alone: a profile means the same whatever the form of the units."""
 
 
 def claim_profile(objects: Objects, profile: ProfileSettings) -> None:
@@ -20,7 +23,7 @@ def claim_profile(objects: Objects, profile: ProfileSettings) -> None:
     """
     ours = profile.identity()
     if read_profile(objects, profile.name) is None:
-        objects.put(profile_key(profile.name), encode_json({"format": FORMAT, "identity": ours}))
+        objects.put(profile_key(profile.name), encode_json({"format": _FORMAT, "identity": ours}))
     # Read even after writing: another first user may have written since.
     theirs = read_profile(objects, profile.name)
     if theirs is None or not same_identity(theirs, ours):
@@ -37,7 +40,7 @@ def read_profile(objects: Objects, name: str) -> dict[str, Any] | None:
         StoreError: the record is damaged.
     """
     try:
-        return dict(decode_json(objects.get(profile_key(name)))["identity"])
+        return dict(decode_json(objects.get(profile_key(name)), _FORMAT)["identity"])
     except ReferenceNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:

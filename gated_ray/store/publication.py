@@ -16,7 +16,7 @@ class Publication:
 
     partition: Partition
     tables: tuple[RecordedObject, ...]
-    """Every parquet file: neurons by part, layers, models."""
+    """Every parquet file: neurons by part, layers, expert_layers if there are experts, models."""
     rows: Mapping[str, int]
     """Rows of each table."""
     identity: Mapping[str, Any]
@@ -61,7 +61,7 @@ def read_publication(objects: Objects, partition: Partition) -> Publication | No
 
 
 def published(objects: Objects, partition: Partition, identity: Mapping[str, Any]) -> Publication | None:
-    """The publication, if it has this identity and all its tables are there as recorded, by one GET and three listings."""
+    """The publication, if it has this identity and all its tables are there as recorded, by one GET and a listing a table."""
     publication = read_publication(objects, partition)
     if publication is None or not same_identity(publication.identity, identity):
         return None

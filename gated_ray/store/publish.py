@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gated_ray.errors import ReferenceNotFoundError
+from gated_ray.store.expert_layers import Summarise, expert_layer
 from gated_ray.store.keys import TABLES, Partition, UnitKey, published_key, table_folder, table_key
 from gated_ray.store.objects import Objects, concurrently
 from gated_ray.store.parquet import conform, from_parquet, to_parquet
 from gated_ray.store.publication import Publication, published, read_publication
 from gated_ray.store.records import RecordedObject, record, sha256
-from gated_ray.store.schemas import LAYERS, MODELS, NEURONS
+from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
 from gated_ray.store.units import CorruptUnitsError, Manifest, committed_units
 
 __all__ = ["PART_ROWS", "CorruptUnitsError", "Publication", "publish", "published"]
@@ -30,12 +31,13 @@ def publish(
     model_row: Mapping[str, Any],
     *,
     identity: Mapping[str, Any],
+    summarise: Summarise,
     part_rows: int = PART_ROWS,
 ) -> Publication:
     """Write the partition's published tables from its units, and the record of publication last.
 
     Safe to repeat and to interrupt: equal units give equal bytes, and until the record is written the tables count for
-    nothing. Memory is bounded by one part and one layer.
+    nothing. Memory is bounded by one part, encoded, and one layer.
 
     Args:
         objects: the store.
@@ -44,6 +46,7 @@ def publish(
         model_row: schema `MODELS` but for the partition's columns and what the units tell: blocks, neurons,
             neurons_without_cosine, bytes_read, seconds.
         identity: every setting that shaped the numbers.
+        summarise: the definitions of the summaries, for all experts of a layer together.
         part_rows: rows after which a new part of the neurons table begins.
 
     Raises:
@@ -57,14 +60,35 @@ def publish(
     row = conform(pa.Table.from_pylist([_complete(model_row, manifests, layers)]), MODELS, partition.columns)
 
     writer = _Writer(objects, partition)
-    for number, part in enumerate(_parts(objects, partition, manifests, part_rows)):
+    experts: list[dict[str, Any]] = []
+
+    def layer_neurons() -> Iterator[pa.Table]:
+        """The neurons in order, a table for each layer and component; experts are summed up on the way."""
+        for place, run in itertools.groupby(
+            manifests, key=lambda manifest: (manifest.unit.layer, manifest.unit.component)
+        ):
+            neurons = pa.concat_tables(_read_all(objects, partition, list(run), "neurons")).combine_chunks()
+            blocks = _of_layer(layers, *place)
+            if blocks["expert"].null_count == 0:
+                experts.append(expert_layer(neurons, blocks, summarise))
+            yield neurons
+
+    for number, part in enumerate(_parts(layer_neurons(), part_rows)):
         writer.put(table_key("neurons", partition, number), to_parquet(part, NEURONS))
     writer.put(table_key("layers", partition), to_parquet([layers], LAYERS))
+    if experts:
+        expert_layers = conform(pa.Table.from_pylist(experts), EXPERT_LAYERS, partition.columns)
+        writer.put(table_key("expert_layers", partition), to_parquet([expert_layers], EXPERT_LAYERS))
     writer.put(table_key("models", partition), to_parquet([row], MODELS))
     publication = Publication(
         partition=partition,
         tables=tuple(writer.written),
-        rows={"neurons": sum(each.rows for each in manifests), "layers": layers.num_rows, "models": 1},
+        rows={
+            "neurons": sum(each.rows for each in manifests),
+            "layers": layers.num_rows,
+            "expert_layers": len(experts),
+            "models": 1,
+        },
         identity=identity,
         units=tuple(unit.id for unit in ordered),
     )
@@ -149,18 +173,22 @@ def _body(objects: Objects, recorded: RecordedObject) -> bytes | None:
     return body if sha256(body) == recorded.sha256 else None
 
 
-def _parts(
-    objects: Objects, partition: Partition, manifests: Sequence[Manifest], part_rows: int
-) -> Iterator[list[pa.Table]]:
-    """The neurons in order, a list of row groups a part, a row group for each layer and component."""
-    part: list[pa.Table] = []
-    for _, run in itertools.groupby(manifests, key=lambda manifest: (manifest.unit.layer, manifest.unit.component)):
-        part.append(pa.concat_tables(_read_all(objects, partition, list(run), "neurons")).combine_chunks())
-        if sum(group.num_rows for group in part) >= part_rows:
-            yield part
-            part = []
-    if part:
-        yield part
+def _of_layer(layers: pa.Table, layer: int, component: str) -> pa.Table:
+    return layers.filter(pc.and_(pc.equal(layers["layer"], layer), pc.equal(layers["component"], component)))
+
+
+def _parts(tables: Iterator[pa.Table], part_rows: int) -> Iterator[Iterator[pa.Table]]:
+    """The tables cut into parts, each to be used up before the next: a part ends with the table that fills it."""
+    for first in tables:
+        yield _part(first, tables, part_rows)
+
+
+def _part(first: pa.Table, following: Iterator[pa.Table], part_rows: int) -> Iterator[pa.Table]:
+    yield first
+    rows = first.num_rows
+    while rows < part_rows and (table := next(following, None)) is not None:
+        yield table
+        rows += table.num_rows
 
 
 def _complete(model_row: Mapping[str, Any], manifests: Sequence[Manifest], layers: pa.Table) -> dict[str, Any]:

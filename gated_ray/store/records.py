@@ -8,7 +8,7 @@ from typing import Any
 
 from gated_ray.store.objects import Objects, StoredObject
 
-FORMAT = 1
+FORMAT = 2
 """Raised with every change of keys, schemas or manifests, so that units in an older form are done again."""
 
 
@@ -42,16 +42,29 @@ def encode_json(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
 
 
-def decode_json(body: bytes) -> dict[str, Any]:
+def decode_json(body: bytes, form: int | None = None) -> dict[str, Any]:
     """The document that `encode_json` encoded.
+
+    Args:
+        body: its bytes.
+        form: the format that it must be of; `FORMAT` by default.
 
     Raises:
         ValueError: not JSON, or not an object of this format.
     """
     document = json.loads(body)
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    if not isinstance(document, dict) or document.get("format") != (FORMAT if form is None else form):
         raise ValueError("not a document of this format")
     return document
+
+
+BLOCKS = "blocks"
+"""Key, in the identity of a unit or publication, of the digest of the model's blocks as they were understood."""
+
+
+def settings_of(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an identity that is the profile's."""
+    return {name: value for name, value in identity.items() if name != BLOCKS}
 
 
 def same_identity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

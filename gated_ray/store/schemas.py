@@ -25,9 +25,14 @@ PARTITION_FIELDS = (
     _field("profile_name", _STRING, "name of the settings that shaped the numbers (see the models table)"),
 )
 
+_COMPONENT = (
+    "which MLP of the layer: mlp, mlp_0 and mlp_1 where there are several, expert, shared_expert, vision_expert; where a "
+    "model has several stacks of layers, after the stack's name: encoder_mlp, decoder_mlp, decoder_expert"
+)
+
 _BLOCK_FIELDS = (
     _field("layer", pa.int16(), "layer within its stack, from 0"),
-    _field("component", _STRING, "which MLP of the layer: mlp, encoder_mlp, decoder_mlp, expert, shared_expert"),
+    _field("component", _STRING, _COMPONENT),
     _field("expert", pa.int32(), "expert within the layer, null where there are none"),
 )
 
@@ -53,12 +58,21 @@ NEURONS = pa.schema(
 )
 
 
-def _layer_fields() -> list[pa.Field]:
+_GATED = _field("gated", pa.bool_(), "true for a gated block (w_gate, w_in, w_out), false for a plain one")
+_D_MODEL = _field("d_model", pa.int32(), "width of the residual stream")
+_THEORY_FIELDS = (
+    _field(
+        "theory_low",
+        pa.float64(),
+        "lower end of the central 95 % of the cosine of random vectors in d_model dimensions",
+    ),
+    _field("theory_high", pa.float64(), "upper end of the same"),
+)
+_MISMATCHED = _field("mismatched_regions", _STRING, "how the mismatched regions were computed: exact, sampled or none")
+
+
+def _count_fields() -> list[pa.Field]:
     fields = [
-        *_BLOCK_FIELDS,
-        _field("gated", pa.bool_(), "true for a gated block (w_gate, w_in, w_out), false for a plain one"),
-        _field("d_model", pa.int32(), "width of the residual stream"),
-        _field("neurons", pa.int32(), "neurons of the block (d_mlp)"),
         _field(
             "neurons_without_cosine", pa.int32(), "neurons with a zero or non-finite vector: null cosine, null class"
         ),
@@ -67,17 +81,44 @@ def _layer_fields() -> list[pa.Field]:
         _field(name, pa.int32(), f"neurons of class {name}; null for classes a plain block lacks")
         for name in IO_CLASSES
     ]
-    for cosine in COSINES:
-        for statistic in ("mean", "min", "q1", "median", "q3", "max"):
-            fields.append(_field(f"{cosine}_{statistic}", pa.float64(), f"{statistic} of {cosine} over the block"))
-    fields += [
+    return fields
+
+
+def _statistic_fields(over: str) -> list[pa.Field]:
+    return [
+        _field(f"{cosine}_{statistic}", pa.float64(), f"{statistic} of {cosine} over {over}")
+        for cosine in COSINES
+        for statistic in ("mean", "min", "q1", "median", "q3", "max")
+    ]
+
+
+def _share_fields(of: str, mismatched: str) -> list[pa.Field]:
+    return [
         _field(
-            "theory_low",
+            f"outside_{region}_{cosine.removeprefix('cos_')}",
             pa.float64(),
-            "lower end of the central 95 % of the cosine of random vectors in d_model dimensions",
-        ),
-        _field("theory_high", pa.float64(), "upper end of the same"),
-        _field("mismatched_regions", _STRING, "how the mismatched regions were computed: exact, sampled or none"),
+            f"share of {of} neurons whose {cosine} lies outside {region_words}",
+        )
+        for region, region_words in (("theory", "the theory region"), ("mismatched", mismatched))
+        for cosine in COSINES
+    ]
+
+
+_HISTOGRAM = _field(
+    "cos_in_out_histogram", pa.list_(pa.int32()), "neurons in ten bins of cos_in_out, [-1, -0.8) ... [0.8, 1]"
+)
+
+
+def _layer_fields() -> list[pa.Field]:
+    return [
+        *_BLOCK_FIELDS,
+        _GATED,
+        _D_MODEL,
+        _field("neurons", pa.int32(), "neurons of the block (d_mlp)"),
+        *_count_fields(),
+        *_statistic_fields("the block"),
+        *_THEORY_FIELDS,
+        _MISMATCHED,
         _field("mismatched_pairs", pa.int64(), "ordered pairs of different neurons behind each mismatched region"),
         _field("mismatched_seed", pa.int64(), "seed of the sampled rows; null unless sampled"),
         _field(
@@ -89,29 +130,43 @@ def _layer_fields() -> list[pa.Field]:
         _field("mismatched_gate_out_high", pa.float64(), "97.5 % quantile of the same"),
         _field("mismatched_in_out_low", pa.float64(), "2.5 % quantile of cos(w_in of one neuron, w_out of another)"),
         _field("mismatched_in_out_high", pa.float64(), "97.5 % quantile of the same"),
-    ]
-    for region in ("theory", "mismatched"):
-        for cosine in COSINES:
-            name = f"outside_{region}_{cosine.removeprefix('cos_')}"
-            fields.append(
-                _field(
-                    name, pa.float64(), f"share of the block's neurons whose {cosine} lies outside the {region} region"
-                )
-            )
-    fields += [
-        _field(
-            "cos_in_out_histogram", pa.list_(pa.int32()), "neurons in ten bins of cos_in_out, [-1, -0.8) ... [0.8, 1]"
-        ),
+        *_share_fields("the block's", "the mismatched region"),
+        _HISTOGRAM,
         _field("bytes_read", pa.int64(), "bytes of stored weights that the numbers rest on"),
         _field(
-            "digest", _STRING, "xxh3-128 over the hex xxh3-128 digests of the tensors read: gate, in, out, then norms"
+            "digest",
+            _STRING,
+            "xxh3-128 over the hex xxh3-128 digests of what was read: gate, in, out (with their scales), then norms",
         ),
         *PARTITION_FIELDS,
     ]
-    return fields
 
 
 LAYERS = pa.schema(_layer_fields(), metadata={"description": "one row per MLP block: summaries and randomness regions"})
+
+EXPERT_LAYERS = pa.schema(
+    [
+        _BLOCK_FIELDS[0],
+        _field("component", _STRING, "which experts of the layer: expert, vision_expert, decoder_expert"),
+        _field("experts", pa.int32(), "how many"),
+        _GATED,
+        _D_MODEL,
+        _field("neurons", pa.int32(), "neurons of all of them"),
+        *_count_fields(),
+        *_statistic_fields("the neurons of all of them"),
+        *_THEORY_FIELDS,
+        _MISMATCHED,
+        *_share_fields("their", "the mismatched region of its own expert"),
+        _HISTOGRAM,
+        *PARTITION_FIELDS,
+    ],
+    metadata={
+        "description": "one row per layer of experts: the experts together, computed from all their neurons. Each of them "
+        "has its own row in the layers table. Only of models that have experts"
+    },
+)
+
+_SEVERAL = "; several, where blocks differ, are joined by semicolons"
 
 MODELS = pa.schema(
     [
@@ -121,16 +176,49 @@ MODELS = pa.schema(
         _field(
             "requested_revision", _STRING, "branch, tag, commit or subfolder that was asked for; null where none was"
         ),
-        _field("model_type", _STRING, "model_type of config.json"),
+        _field("model_type", _STRING, "model_type of config.json, of the whole model; null where it has none"),
+        _field(
+            "rule",
+            _STRING,
+            "model_type of the text backbone, by which its blocks are read where that is listed; null where it has none",
+        ),
+        _field(
+            "resolved_by",
+            _STRING,
+            "how the blocks were understood: rules, names (a model type that is not listed) or extra (the user's rules)",
+        ),
         _field("gated", pa.bool_(), "true where the blocks are gated"),
-        _field("activation", _STRING, "activation function as config.json names it"),
-        _field("norm", _STRING, "norm before the block: rms, layer, or none where it reads the raw residual stream"),
-        _field("d_model", pa.int32(), "width of the residual stream"),
+        _field("components", pa.list_(_STRING), "the components that occur, sorted"),
+        _field(
+            "experts", pa.int32(), "experts of a layer (the largest number, where they differ); null without experts"
+        ),
+        _field("activation", _STRING, "activation function as config.json names it; null where it does not" + _SEVERAL),
+        _field("product", _STRING, "how gate and in make the neuron's activation" + _SEVERAL),
+        _field(
+            "biases",
+            pa.list_(_STRING),
+            "which of gate, in, out and the norm before have biases, sorted: they shift activations, not vectors",
+        ),
+        _field(
+            "norm",
+            _STRING,
+            "norm before the block: rms, layer, or none where it reads the raw residual stream" + _SEVERAL,
+        ),
+        _field("d_model", pa.int32(), "width of the residual stream (the largest, where stacks differ)"),
         _field("d_mlp", pa.int32(), "neurons of a block (the largest, where they differ)"),
+        _field(
+            "left_out",
+            pa.list_(_STRING),
+            "stacks and layers with MLP-like tensors that are no part of the text backbone: towers, extra prediction layers",
+        ),
+        _field(
+            "caveat", _STRING, "what such models do besides, which no fixed vector shows; null where nothing is known"
+        ),
         _field("blocks", pa.int32(), "MLP blocks"),
         _field("neurons", pa.int64(), "neurons of all blocks"),
         _field("neurons_without_cosine", pa.int64(), "neurons with a zero or non-finite vector"),
         _field("dtypes", pa.list_(_STRING), "stored dtypes of the tensors read, sorted"),
+        _field("quantization", _STRING, "format of the quantized weights, null for plain floats" + _SEVERAL),
         _field("weights", _STRING, "how weights were prepared: paper or residual"),
         _field("regions", _STRING, "mismatched regions: sampled, exact or none"),
         _field("pairs", pa.int64(), "least mismatched pairs a block, null unless sampled"),

@@ -16,7 +16,7 @@ from gated_ray.store.keys import (
 from gated_ray.store.objects import PROBE_KEY, Objects, StoredObject
 from gated_ray.store.profiles import read_profile
 from gated_ray.store.publication import Publication, read_publication
-from gated_ray.store.records import RecordedObject, same_identity
+from gated_ray.store.records import RecordedObject, same_identity, settings_of
 from gated_ray.store.units import Manifest, read_manifests
 
 
@@ -137,7 +137,7 @@ def _publication_problems(
         yield Problem(partition.path, key, what)
         return
     yield from _differences(partition, publication.tables, stored)
-    if profile is None or not same_identity(profile, publication.identity):
+    if profile is None or not same_identity(profile, settings_of(publication.identity)):
         yield Problem(partition.path, key, f"has other settings than {profile_key(partition.profile)}")
     manifests = {unit: records.manifests.get(unit) for unit in publication.units}
     for unit, manifest in manifests.items():

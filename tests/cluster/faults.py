@@ -38,9 +38,12 @@ def tries(store: Path) -> Counter[str]:
 
 
 def in_hand(store: Path, place: str) -> list[int]:
-    """For each try at ``model/place``: how many units its worker had in hand when it began, this one included."""
+    """For each try at ``model/place``: how many units its worker had in hand when it began, this one included.
+
+    0 for a try that was killed before it could say.
+    """
     found = sorted(_tries(str(store)).glob(f"{place.replace('/', '@')}#*"))
-    return [int(path.read_text()) for path in found]
+    return [int(path.read_text() or 0) for path in found]
 
 
 class ScriptedWorker(Worker):

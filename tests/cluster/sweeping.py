@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gated_ray.settings import ClusterSettings, ModelsSettings, ProfileSettings, StoreSettings, SweepSettings
+from gated_ray.store.keys import TABLES
 from gated_ray.store.objects import open_objects
 from gated_ray.store.verify import verify_store
 
@@ -43,6 +44,6 @@ def published_files(store: Path) -> dict[str, bytes]:
     """The published tables, by key."""
     return {
         path.relative_to(store).as_posix(): path.read_bytes()
-        for table in ("neurons", "layers", "models")
+        for table in TABLES
         for path in (store / table).rglob("*.parquet")
     }

@@ -3,17 +3,20 @@
 import pytest
 import ray
 
-from gated_ray.cluster.capacity import worker_count, worker_size
+from gated_ray.architectures.blocks import Block
+from gated_ray.cluster.capacity import memory_needed, worker_count, worker_size
+from gated_ray.cluster.units import Unit, split_into_units
 from gated_ray.errors import InputError
 from gated_ray.settings import ClusterSettings
 from tests.cluster.fixtures import CPUS
+from tests.cluster.test_units import LOCATION, PARTITION, made_up_block
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 
 def count(**cluster: float | str | None) -> int:
     settings = ClusterSettings(**{"gpus_per_worker": 0.0, **cluster})  # type: ignore[arg-type]
-    return worker_count(settings, worker_size(settings, 0))
+    return worker_count(settings, worker_size(settings, memory_needed([])))
 
 
 def test_as_many_as_the_cpus_allow() -> None:
@@ -43,8 +46,23 @@ def test_not_even_one_fits(cluster: dict[str, float]) -> None:
 
 def test_memory_grows_with_the_largest_unit_but_never_beyond_a_node() -> None:
     settings = ClusterSettings(gpus_per_worker=0.0)
-    memory = [worker_size(settings, size).memory for size in (0, 100 << 20, 1 << 50)]
+    needs = [memory_needed([]), memory_needed([unit_of(made_up_block(0, "mlp", None, 10 << 20))]), 1 << 50]
+    memory = [worker_size(settings, need).memory for need in needs]
+    assert memory[:2] == needs[:2]
     assert memory[0] >= 512 << 20
-    assert memory[1] - memory[0] >= 4 * (100 << 20)
     assert memory[2] < ray.nodes()[0]["Resources"]["memory"]
     assert worker_count(settings, worker_size(settings, 1 << 50)) == 1
+
+
+def unit_of(*blocks: Block) -> Unit:
+    (unit,) = split_into_units(PARTITION, LOCATION, blocks, 1 << 50)
+    return unit
+
+
+def test_of_a_unit_of_many_experts_only_one_is_decoded_at_a_time() -> None:
+    """Made-up blocks have a byte a weight, as 8-bit ones: a worker holds two units so, and one block in float32."""
+    size = 10 << 20
+    dense = memory_needed([unit_of(made_up_block(0, "mlp", None, 16 * size))]) - memory_needed([])
+    experts = memory_needed([unit_of(*(made_up_block(0, "expert", n, size) for n in range(16)))]) - memory_needed([])
+    assert dense >= 2 * 16 * size + 2 * 4 * 16 * size
+    assert 2 * 16 * size + 2 * 4 * size <= experts < dense / 4

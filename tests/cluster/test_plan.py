@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import ray
 
+from gated_ray.architectures.finding import Architecture
 from gated_ray.cluster import plan as plan_module
 from gated_ray.cluster import sweep as sweep_module
 from gated_ray.cluster.plan import make_plan
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.cluster.worker import Worker
 from gated_ray.errors import InputError
+from gated_ray.sources.checkpoint import Checkpoint
 from gated_ray.store.objects import open_objects
 from tests.checkpoints.sound import D_MLP, LAYERS, sound_checkpoint
 from tests.cluster.sweeping import QUICK, sweep_settings
@@ -64,14 +66,14 @@ def test_a_bug_in_reading_one_model_does_not_stop_the_others(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = sound_checkpoint(tmp_path / "other")
-    find_blocks = plan_module.find_blocks
+    find_architecture = plan_module.find_architecture
 
-    def stumble(checkpoint: plan_module.Checkpoint) -> list[plan_module.Block]:
+    def stumble(checkpoint: Checkpoint, extra: str | None) -> Architecture:
         if checkpoint.name == "other":
             raise KeyError("what\nnobody foresaw")
-        return find_blocks(checkpoint)
+        return find_architecture(checkpoint, extra)
 
-    monkeypatch.setattr(plan_module, "find_blocks", stumble)
+    monkeypatch.setattr(plan_module, "find_architecture", stumble)
     settings = sweep_settings(tmp_path / "store", [other, model])
     plan = make_plan(settings, open_objects(settings.store))
     assert [each.partition.model for each in plan.models] == [model.name]

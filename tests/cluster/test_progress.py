@@ -34,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def units() -> list[Unit]:
     """Four units of 500 kB."""
     return [
-        Unit(PARTITION, UnitKey(layer, "mlp"), LOCATION, (made_up_block(layer, "mlp", None, 500_000),))
+        Unit(PARTITION, UnitKey(layer, "mlp"), LOCATION, (made_up_block(layer, "mlp", None, 500_000),), {})
         for layer in range(4)
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import gated_ray
-from gated_ray.architectures.blocks import find_blocks
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.settings import ProfileSettings
 from gated_ray.sources.checkpoint import open_checkpoint

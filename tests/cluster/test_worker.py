@@ -16,7 +16,7 @@ from gated_ray.cluster import worker as worker_module
 from gated_ray.cluster.plan import ModelPlan, make_plan
 from gated_ray.cluster.worker import Worker
 from gated_ray.errors import AccessError, CheckpointError, CorruptionError, StoreError, TransientError
-from gated_ray.measurement import LoadedBlock, load_block, measure_block
+from gated_ray.measurement import LoadedBlock, load_blocks, measure_block
 from gated_ray.store.objects import open_objects
 from gated_ray.store.units import committed_units
 from tests.checkpoints.sound import FIRST, sound_checkpoint
@@ -54,7 +54,7 @@ def test_errors_become_receipts(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(worker_module, "load_block", fail)
+    monkeypatch.setattr(worker_module, "load_blocks", fail)
     receipt = worker.measure(model.units[0])
     assert (receipt.kind, receipt.error) == (kind, message)
     assert receipt.traceback.startswith("Traceback")
@@ -81,8 +81,8 @@ def test_one_unit_is_read_while_another_is_computed(
     both_read = threading.Barrier(2, timeout=60)
     computing = threading.Lock()
 
-    def load(*arguments: Any) -> LoadedBlock:
-        loaded = load_block(*arguments)
+    def load(*arguments: Any) -> list[LoadedBlock]:
+        loaded = load_blocks(*arguments)
         both_read.wait()
         return loaded
 
@@ -93,7 +93,7 @@ def test_one_unit_is_read_while_another_is_computed(
         finally:
             computing.release()
 
-    monkeypatch.setattr(worker_module, "load_block", load)
+    monkeypatch.setattr(worker_module, "load_blocks", load)
     monkeypatch.setattr(worker_module, "measure_block", measure)
     with ThreadPoolExecutor(2) as pool:
         assert [receipt.error for receipt in pool.map(worker.measure, model.units)] == [None, None]
@@ -102,10 +102,10 @@ def test_one_unit_is_read_while_another_is_computed(
 def test_waiting_for_ones_turn_is_not_work(worker: Worker, model: ModelPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
 
-    def load(*arguments: Any) -> LoadedBlock:
+    def load(*arguments: Any) -> list[LoadedBlock]:
         nonlocal now
         now += 1.0
-        return load_block(*arguments)
+        return load_blocks(*arguments)
 
     @contextmanager
     def turn() -> Iterator[None]:
@@ -113,11 +113,11 @@ def test_waiting_for_ones_turn_is_not_work(worker: Worker, model: ModelPlan, mon
         now += 100.0
         yield
 
-    monkeypatch.setattr(worker_module, "load_block", load)
+    monkeypatch.setattr(worker_module, "load_blocks", load)
     monkeypatch.setattr(worker_module, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(worker, "_computing", turn())
     assert worker.measure(model.units[0]).error is None
-    (manifest,) = committed_units(worker._objects, model.partition, QUICK.identity()).values()
+    (manifest,) = committed_units(worker._objects, model.partition, model.publishing.identity).values()
     assert manifest.seconds == 1.0
 
 

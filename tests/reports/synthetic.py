@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings
 from gated_ray.store.keys import Partition, UnitKey
 from gated_ray.store.objects import Objects
@@ -93,7 +94,7 @@ def put(objects: Objects, name: str, made: list[Block], revision: str = REVISION
         )
     derived = {"blocks", "neurons", "neurons_without_cosine", "bytes_read", "seconds"}
     row = {key: value for key, value in models.to_pylist()[0].items() if key not in derived | set(_PARTITION)}
-    publish(objects, partition, units, row, identity=identity)
+    publish(objects, partition, units, row, identity=identity, summarise=summarise_neurons)
 
 
 def _cosines(rng: np.random.Generator, signs: np.ndarray, shift: float = 0.0) -> list[float]:
@@ -122,6 +123,8 @@ def _layer(one: Block) -> dict[str, Any]:
         "neurons": len(one["io_class"]),
         "neurons_without_cosine": one["io_class"].count(None),
         "cos_in_out_median": float(np.median(known)) if len(known) else None,
+        "theory_low": -0.24,
+        "theory_high": 0.24,
         "mismatched_regions": "sampled",
         "mismatched_in_out_low": REGION[0],
         "mismatched_in_out_high": REGION[1],

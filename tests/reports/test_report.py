@@ -2,6 +2,7 @@ import csv
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
@@ -146,3 +147,32 @@ def test_neurons_that_vanish_while_reading_are_a_store_error(tmp_path: Path, mon
     monkeypatch.setattr(Store, "layers", layers_then_gone)
     with pytest.raises(StoreError, match="cannot read the neurons of org/model"):
         write_report(ReportSettings(store=settings, out=str(tmp_path / "out")))
+
+
+def test_the_curves_are_of_every_model_and_of_all_neurons_of_a_layers_experts(
+    store: StoreSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[pa.Table] = []
+
+    def spy(layers: pa.Table, models: pa.Table) -> Figure:
+        drawn.append(layers)
+        return Figure()
+
+    monkeypatch.setattr(report_module, "median_curves", spy)
+    monkeypatch.setattr(report_module, "_write_model", lambda *_: [])
+    write_report(ReportSettings(store=store, out=str(tmp_path)))
+    (rows,) = drawn
+    found = {
+        (row["model_name"], row["model_revision"], row["component"], row["layer"]): row for row in rows.to_pylist()
+    }
+    assert len(found) == rows.num_rows
+    assert {(name, revision) for name, revision, _, _ in found} == {
+        ("Qwen/Qwen2.5-0.5B", REVISION),
+        ("Qwen/Qwen2.5-0.5B", OTHER),
+        ("EleutherAI/pythia-14m", REVISION),
+        ("org/moe", REVISION),
+    }
+    experts = [value for each in moe() if each["component"] == "expert" for value in each["cos_in_out"]]
+    known = np.float32([value for value in experts if value is not None]).astype(np.float64)
+    row = found["org/moe", REVISION, "expert", 1]
+    assert (row["neurons"], row["cos_in_out_median"]) == (len(experts), np.median(known))

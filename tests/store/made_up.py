@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings
 from gated_ray.store.keys import Partition, UnitKey
 from gated_ray.store.objects import Objects, StoredObject
 from gated_ray.store.publish import Publication, publish, published
+from gated_ray.store.records import BLOCKS
 from gated_ray.store.schemas import LAYERS, MODELS, NEURONS
 from gated_ray.store.units import Manifest, commit_unit, committed_units
 from gated_ray.vocabulary import COSINES, IO_CLASSES
 
 PROFILE = ProfileSettings()
-IDENTITY = PROFILE.identity()
+IDENTITY = PROFILE.identity() | {BLOCKS: "ab" * 16}
 LLAMA = Partition("meta-llama/Llama-3.1-8B", "a" * 40, "paper")
 MOE = Partition("org/moe", "local-0123456789ab", "paper")
 DENSE_UNITS = [UnitKey(layer, "mlp") for layer in range(3)]
@@ -100,7 +102,8 @@ def model_row(partition: Partition) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(set(MODELS.names) - set(partition.columns))
     derived = ("blocks", "neurons", "neurons_without_cosine", "bytes_read", "seconds")
     row = {name: value for name, value in row.items() if name not in derived}
-    return row | {"source": "hub", "gated": True, "d_model": 4, "dtypes": ["BF16"], **IDENTITY}
+    lists = {"dtypes": ["BF16"], "components": ["mlp"], "biases": [], "left_out": []}
+    return row | {"source": "hub", "gated": True, "d_model": 4, **lists, **PROFILE.identity()}
 
 
 def sweep(
@@ -113,7 +116,9 @@ def sweep(
     for unit in units:
         if unit.id not in committed:
             commit(objects, partition, unit)
-    return publish(objects, partition, units, model_row(partition), identity=IDENTITY, **options)
+    return publish(
+        objects, partition, units, model_row(partition), identity=IDENTITY, summarise=summarise_neurons, **options
+    )
 
 
 def contents(objects: Objects) -> dict[str, bytes]:

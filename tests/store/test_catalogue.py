@@ -4,6 +4,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from gated_ray.errors import InputError, StoreError
+from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import StoreSettings
 from gated_ray.store.catalogue import Store, open_store
 from gated_ray.store.keys import Partition, table_key
@@ -118,7 +119,7 @@ def test_a_half_replaced_publication_is_invisible(store_settings: StoreSettings,
     for unit in ONE:
         commit(swept, LLAMA, unit, seed=1)
     with pytest.raises(KilledError):
-        publish(Interrupted(swept, 2), LLAMA, ONE, model_row(LLAMA), identity=IDENTITY)
+        publish(Interrupted(swept, 2), LLAMA, ONE, model_row(LLAMA), identity=IDENTITY, summarise=summarise_neurons)
     assert open_store(store_settings.url, store_settings.endpoint_url).models()["model_name"].to_pylist() == [MOE.model]
 
 

@@ -79,18 +79,25 @@ def test_unit_ids_sort_as_units_do_and_round_trip() -> None:
     units = [
         UnitKey(layer, component, first, first + 2)
         for layer in (2, 10)
-        for component in ("mlp", "expert", "mlp_x")
+        for component in ("mlp", "expert", "mlp_x", "mlp_0", "mlp_1", "encoder_mlp_10")
         for first in (0, 3, 12)
     ]
     assert [unit.id for unit in sorted(units)] == sorted(unit.id for unit in units)
     assert all(UnitKey.parse(unit.id) == unit for unit in units)
     assert UnitKey(12, "mlp").id == "00012-mlp-00000-00000"
-    for other in ("published", "00002-mlp-00003-00002", "000002-mlp-00000-00000", "2-mlp-0-0", "00002-_-00000-00000"):
+    for other in (
+        "published",
+        "00002-mlp-00003-00002",
+        "000002-mlp-00000-00000",
+        "2-mlp-0-0",
+        "00002-_-00000-00000",
+        "00002-0mlp-00000-00000",
+    ):
         assert UnitKey.parse(other) is None
 
 
 def test_impossible_units_are_refused() -> None:
-    for bad in ((-1, "mlp", 0, 0), (0, "M/LP", 0, 0), (0, "mlp", 3, 2)):
+    for bad in ((-1, "mlp", 0, 0), (0, "M/LP", 0, 0), (0, "0mlp", 0, 0), (0, "mlp-0", 0, 0), (0, "mlp", 3, 2)):
         with pytest.raises(ValueError, match="not a unit"):
             UnitKey(*bad)
 

@@ -43,6 +43,17 @@ def test_another_measure_version_is_refused(objects: Objects, monkeypatch: pytes
         claim_profile(objects, PROFILE)
 
 
+def test_a_new_form_of_the_units_leaves_a_profile_as_it_is(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units in an older form are done again; the sweep that does so is not stopped by the profile's record."""
+    claim_profile(objects, PROFILE)
+    commit(objects, LLAMA, DENSE_UNITS[0])
+    before = objects.get(profile_key("paper"))
+    monkeypatch.setattr("gated_ray.store.records.FORMAT", 99)
+    claim_profile(objects, PROFILE)
+    assert objects.get(profile_key("paper")) == before
+    assert committed_units(objects, LLAMA, PROFILE.identity()) == {}
+
+
 def test_a_damaged_record_is_named(objects: Objects) -> None:
     objects.put(profile_key("paper"), b"{")
     with pytest.raises(StoreError, match=r"_units/profiles/paper.json: damaged"):

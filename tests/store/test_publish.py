@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gated_ray.errors import CorruptionError
+from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.store.folder import FolderObjects
 from gated_ray.store.keys import Partition, UnitKey, published_key, raw_key, table_folder, table_key
 from gated_ray.store.objects import Objects, StoredObject
@@ -46,7 +47,7 @@ def read_table(objects: Objects, publication: Publication, table: str, schema: p
 
 
 def publish_moe(objects: Objects, units: Sequence[UnitKey] = MOE_UNITS) -> Publication:
-    return publish(objects, MOE, units, model_row(MOE), identity=IDENTITY)
+    return publish(objects, MOE, units, model_row(MOE), identity=IDENTITY, summarise=summarise_neurons)
 
 
 def test_published_tables_hold_every_row_once_and_in_order(objects: Objects) -> None:
@@ -55,10 +56,10 @@ def test_published_tables_hold_every_row_once_and_in_order(objects: Objects) -> 
     publication = publish_moe(objects, list(reversed(MOE_UNITS)))
     assert read_table(objects, publication, "neurons", NEURONS) == expected_rows(MOE, MOE_UNITS, 0)
     assert read_table(objects, publication, "layers", LAYERS) == expected_rows(MOE, MOE_UNITS, 1)
-    assert publication.rows == {"neurons": 14 * D_MLP, "layers": 14, "models": 1}
+    assert publication.rows == {"neurons": 14 * D_MLP, "layers": 14, "expert_layers": 2, "models": 1}
     assert publication.units == tuple(unit.id for unit in MOE_UNITS)
     assert [each.key for each in publication.tables] == [
-        table_key(table, MOE) for table in ("neurons", "layers", "models")
+        table_key(table, MOE) for table in ("neurons", "layers", "expert_layers", "models")
     ]
 
 
@@ -79,7 +80,7 @@ def test_a_models_row_that_does_not_fit_is_refused_before_anything_is_written(fo
         {**model_row(LLAMA), "gated": "yes"},
     ):
         with pytest.raises(ValueError, match="column"):
-            publish(folder_objects, LLAMA, DENSE_UNITS[:1], row, identity=IDENTITY)
+            publish(folder_objects, LLAMA, DENSE_UNITS[:1], row, identity=IDENTITY, summarise=summarise_neurons)
     assert list(folder_objects.list(table_folder("neurons", LLAMA))) == []
 
 
@@ -134,7 +135,7 @@ def test_a_large_model_is_split_into_parts_with_a_row_group_for_each_layer_and_c
 def test_fewer_parts_leave_nothing_of_the_old_ones(objects: Objects) -> None:
     sweep(objects, MOE, MOE_UNITS)
     whole = contents(objects)
-    publish(objects, MOE, MOE_UNITS, model_row(MOE), identity=IDENTITY, part_rows=1)
+    publish(objects, MOE, MOE_UNITS, model_row(MOE), identity=IDENTITY, summarise=summarise_neurons, part_rows=1)
     assert len(list(objects.list(table_folder("neurons", MOE)))) == 4
     assert publish_moe(objects) == published(objects, MOE, IDENTITY)
     assert contents(objects) == whole
@@ -189,9 +190,9 @@ def test_two_writers_with_different_numbers_are_never_mixed(objects: Objects, ch
     late = Interrupted(objects, change, lambda: commit(objects, LLAMA, unit, seed=1))
     commit(late, LLAMA, unit)
     with pytest.raises(CorruptUnitsError):
-        publish(objects, LLAMA, [unit], model_row(LLAMA), identity=IDENTITY)
+        publish(objects, LLAMA, [unit], model_row(LLAMA), identity=IDENTITY, summarise=summarise_neurons)
     commit(objects, LLAMA, unit)
-    publication = publish(objects, LLAMA, [unit], model_row(LLAMA), identity=IDENTITY)
+    publication = publish(objects, LLAMA, [unit], model_row(LLAMA), identity=IDENTITY, summarise=summarise_neurons)
     assert read_table(objects, publication, "neurons", NEURONS) == expected_rows(LLAMA, [unit], 0)
 
 
@@ -200,7 +201,7 @@ def test_a_unit_overwritten_while_publishing_is_named(objects: Objects) -> None:
         commit(objects, LLAMA, unit)
     late = Interrupted(objects, 0, lambda: commit(objects, LLAMA, DENSE_UNITS[2], seed=1))
     with pytest.raises(CorruptUnitsError) as error:
-        publish(late, LLAMA, DENSE_UNITS, model_row(LLAMA), identity=IDENTITY, part_rows=1)
+        publish(late, LLAMA, DENSE_UNITS, model_row(LLAMA), identity=IDENTITY, summarise=summarise_neurons, part_rows=1)
     assert error.value.units == (DENSE_UNITS[2],)
     assert published(objects, LLAMA, IDENTITY) is None
 
@@ -243,7 +244,7 @@ def test_killed_anywhere_while_publishing_other_numbers_no_mixture_counts_as_pub
     def publish_numbers(seed: int, to: Objects) -> None:
         for unit in units:
             commit(objects, MOE, unit, seed=seed)
-        publish(to, MOE, units, model_row(MOE), identity=IDENTITY, part_rows=1)
+        publish(to, MOE, units, model_row(MOE), identity=IDENTITY, summarise=summarise_neurons, part_rows=1)
 
     # Two parts of neurons, layers, models, the record, and the earlier record's removal.
     for changes in range(6):
@@ -259,5 +260,13 @@ def test_publishing_the_same_again_never_takes_the_publication_away(objects: Obj
     publication = sweep(objects, MOE, MOE_UNITS, part_rows=1)
     for changes in range(7):  # four parts of neurons, layers, models and the record
         with pytest.raises(KilledError):
-            publish(Interrupted(objects, changes), MOE, MOE_UNITS, model_row(MOE), identity=IDENTITY, part_rows=1)
+            publish(
+                Interrupted(objects, changes),
+                MOE,
+                MOE_UNITS,
+                model_row(MOE),
+                identity=IDENTITY,
+                summarise=summarise_neurons,
+                part_rows=1,
+            )
         assert published(objects, MOE, IDENTITY) == publication

@@ -132,7 +132,7 @@ def test_a_unit_altered_at_the_same_size_is_done_again_where_the_listing_tells(s
     assert committed_units(s3_objects, LLAMA, IDENTITY) == {}
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"{}", b'{"format": 1}', b'{"format": 1, "unit": 3}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"{}", b'{"format": 2}', b'{"format": 2, "unit": 3}'])
 def test_a_unit_with_an_unreadable_manifest_is_done_again(folder_objects: Objects, body: bytes) -> None:
     commit(folder_objects, LLAMA, DENSE_UNITS[0])
     folder_objects.put(manifest_key(LLAMA, DENSE_UNITS[0]), body)
@@ -151,7 +151,7 @@ def test_a_manifest_in_the_wrong_place_does_not_count(objects: Objects) -> None:
 
 def test_a_manifest_of_another_format_does_not_count(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(objects, LLAMA, DENSE_UNITS[0])
-    monkeypatch.setattr("gated_ray.store.records.FORMAT", 2)
+    monkeypatch.setattr("gated_ray.store.records.FORMAT", 3)
     assert committed_units(objects, LLAMA, IDENTITY) == {}
 
 

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from gated_ray.store.keys import Partition, UnitKey, manifest_key, profile_key, published_key, raw_key, table_key
+from gated_ray.store.keys import (
+    TABLES,
+    Partition,
+    UnitKey,
+    manifest_key,
+    profile_key,
+    published_key,
+    raw_key,
+    table_key,
+)
 from gated_ray.store.objects import Objects
 from gated_ray.store.profiles import claim_profile
 from gated_ray.store.publish import published
@@ -45,7 +54,7 @@ def test_a_sound_store_has_no_problems(swept: Objects) -> None:
     found = verify_store(swept)
     assert found.problems == ()
     assert (found.models, found.units) == (2, 3)
-    assert found.objects == 2 * 3 + 2 * 3
+    assert found.objects == 2 * 3 + 3 + 4
     assert found.bytes == sum(each.size for each in swept.list("") if not each.key.startswith("_units/"))
 
 
@@ -59,14 +68,12 @@ def altered(body: bytes) -> bytes:
     return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
 
 
-@pytest.mark.parametrize(
-    "key", [RAW, raw_key("layers", MOE, UNIT), TABLE, table_key("layers", MOE), table_key("models", MOE)]
-)
+@pytest.mark.parametrize("key", [RAW, raw_key("layers", MOE, UNIT), *(table_key(table, MOE) for table in TABLES)])
 def test_deleted_truncated_and_altered_objects_are_found(swept: Objects, key: str) -> None:
     body = swept.get(key)
     swept.delete(key)
     assert problems(swept) == [(MOE.path, key, "missing")]
-    assert str(verify_store(swept)).startswith("2 models, 3 units, 12 objects, ")
+    assert str(verify_store(swept)).startswith("2 models, 3 units, 13 objects, ")
     assert [str(problem) for problem in verify_store(swept).problems] == [f"{key}: missing"]
     swept.put(key, body[:-1])
     assert problems(swept) == [(MOE.path, key, f"has {len(body) - 1} bytes instead of {len(body)}")]
