@@ -8,6 +8,7 @@ Public:
 
 The rooms, each importing only from those below it:
 
+* ``inspection``: what would be read of a model, from its config and headers.
 * ``cluster``: units of work, the worker actor, the driver loop. The only room that imports ray.
 * ``reports``: tables and figures from the store.
 * ``analysis``, ``measurement``: one model, one block, from bytes to rows.

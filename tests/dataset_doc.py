@@ -2,17 +2,25 @@
 
 import pyarrow as pa
 
-from gated_ray.store.schemas import LAYERS, MODELS, NEURONS
+from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
 
 _HEAD = """# The dataset
 
 Generated from `gated_ray/store/schemas.py` by `python -m tests.dataset_doc`; the same descriptions stand in the parquet
 files, as field metadata.
 
-Files: `neurons/model=ORG--NAME/revision=REV/profile=P/part-00000.parquet`, and `layers/` and `models/` likewise. A model
-counts as published once `_units/.../published.json` names its files; `gated_ray.open_store` shows published models only.
-`raw/` and `_units/` are the workers' own. In a neurons file each layer is a row group, and rows are sorted by layer,
-component, expert and neuron.
+Files: `neurons/model=ORG--NAME/revision=REV/profile=P/part-00000.parquet`, and `layers/`, `expert_layers/` and
+`models/` likewise. A model counts as published once `_units/.../published.json` names its files; `gated_ray.open_store`
+shows published models only. `raw/` and `_units/` are the workers' own. In a neurons file each component of a layer is a row
+group (several above 2^20 neurons), and rows are sorted by layer, component, expert and neuron.
+
+Mixtures of experts: an expert is a block, with its own row in `layers`, and its number in `expert`. Sums over `layers`
+therefore count every neuron once. `expert_layers` has all experts of a layer together, computed from their neurons, where
+medians and quartiles cannot be had from the experts' own; models without experts have no such file.
+
+A model is measured again where its revision, a setting of its profile or the understanding of its blocks changes: which
+tensors they are, in what order and encoding, and what the norms before and after them do. How gate and in make the
+activation, and biases, are recorded in `models` and change no number here.
 """
 
 
@@ -21,7 +29,7 @@ def document() -> str:
     return _HEAD + "".join(_section(name, schema) for name, schema in _TABLES.items())
 
 
-_TABLES = {"neurons": NEURONS, "layers": LAYERS, "models": MODELS}
+_TABLES = {"neurons": NEURONS, "layers": LAYERS, "expert_layers": EXPERT_LAYERS, "models": MODELS}
 
 
 def _section(name: str, schema: pa.Schema) -> str:

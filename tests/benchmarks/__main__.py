@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-_BENCHMARKS = ("analyze_speed", "regions_speed", "driver_speed")
+_BENCHMARKS = ("analyze_speed", "regions_speed", "driver_speed", "inspect_speed")
 
 
 def main() -> None:

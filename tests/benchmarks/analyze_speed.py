@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import gated_ray
-from gated_ray.architectures.blocks import find_blocks
+from gated_ray.architectures.finding import find_blocks
 from gated_ray.sources.checkpoint import open_checkpoint
 from tests.benchmarks.measure import Ratio, alternating
 from tests.checkpoints.planted import plant_checkpoint, published_table
@@ -33,18 +33,18 @@ def _read_once(folder: Path, kept: bool) -> int:
     over and over, which stays in the processor's cache and in the end holds the last tensor only.
     """
     checkpoint = open_checkpoint(str(folder))
-    records = [record for block in find_blocks(checkpoint) for record in block.records]
-    files = {record.file.path: os.open(folder / record.file.path, os.O_RDONLY) for record in records}
-    buffer = bytearray(0 if kept else max(record.bytes for record in records))
+    slices = [part for block in find_blocks(checkpoint) for part in block.slices]
+    files = {part.record.file: os.open(folder / part.record.file.path, os.O_RDONLY) for part in slices}
+    buffer = bytearray(0 if kept else max(part.bytes for part in slices))
     held = []
-    for record in records:
-        place = bytearray(record.bytes) if kept else memoryview(buffer)[: record.bytes]
-        if os.preadv(files[record.file.path], [place], record.begin) != record.bytes:
+    for part in slices:
+        place = bytearray(part.bytes) if kept else memoryview(buffer)[: part.bytes]
+        if os.preadv(files[part.record.file], [place], part.begin) != part.bytes:
             raise OSError("short read")
         held.append(place)
     for descriptor in files.values():
         os.close(descriptor)
-    return sum(record.bytes for record in records)
+    return sum(part.bytes for part in slices)
 
 
 def _memory_above_imports(folder: Path) -> float:

@@ -64,7 +64,7 @@ def run() -> list[Ratio]:
         units = plan.models[0].units
         connect("local")
         try:
-            pool = Pool(settings, largest_unit=0, tasks=_UNITS, actor_class=ray.remote(_Idle))
+            pool = Pool(settings, memory=0, tasks=_UNITS, actor_class=ray.remote(_Idle))
             floor = _floor(pool, units)
             progress = Progress(units)
             started = time.perf_counter()

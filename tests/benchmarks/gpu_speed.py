@@ -21,7 +21,8 @@ def run() -> list[Ratio]:
     w_gate, w_in = (torch.randn(shape, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     w_out = torch.randn(shape[::-1], device="cuda", dtype=torch.bfloat16).T
     weights = BlockWeights(w_gate, w_in, w_out)
-    preparation = Preparation(read_gain=torch.rand(_D_MODEL, device="cuda", dtype=torch.float64) + 0.5)
+    gain = torch.rand(_D_MODEL, device="cuda", dtype=torch.float64) + 0.5
+    preparation = Preparation(gate_gain=gain, in_gain=gain)
     copy = torch.empty_like(w_gate)
     host = torch.empty(shape, dtype=torch.bfloat16).pin_memory()
 
