@@ -219,8 +219,10 @@ def _check_patterns(rule: Rule, where: str) -> None:
 
 def _record(kind: type, base: Mapping[str, Any], entries: Mapping[str, Any], where: str) -> dict[str, Any]:
     names = {_TOML_NAMES.get(field.name, field.name): field.name for field in fields(kind)}
-    if wrong := (base.keys() | entries.keys()) ^ names.keys():
-        raise ValueError(f"{where}: unknown or missing {', '.join(sorted(wrong))}; the keys are {', '.join(names)}")
+    if unknown := entries.keys() - names.keys():
+        raise ValueError(f"{where}: unknown key {', '.join(sorted(unknown))}; the keys are {', '.join(names)}")
+    if missing := names.keys() - base.keys() - entries.keys():
+        raise ValueError(f"{where}: {', '.join(sorted(missing))} missing; the keys are {', '.join(names)}")
     values: dict[str, Any] = {}
     for name, value in {**base, **entries}.items():
         if type(value) is not type(base[name]):
