@@ -1,4 +1,4 @@
-"""The names of the IO classes and cosines, shared by the computation and the dataset."""
+"""The names of the IO classes and cosines, shared by the computation and the dataset, and how counts are worded."""
 
 IO_CLASSES = (
     "enrichment",
@@ -22,3 +22,8 @@ COSINES = ("cos_gate_in", "cos_gate_out", "cos_in_out")
 
 HISTOGRAM_BINS = 10
 """Bins of width 0.2 over [-1, 1] in which cos_in_out is counted."""
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things in words: ``1 model``, ``1,000 models``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -7,21 +7,19 @@ import json
 import re
 from ast import literal_eval
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest.mock import patch
 
-from gated_ray.inspection.printing import inspect_models
-from gated_ray.settings import ArchitecturesSettings, InspectSettings, ModelsSettings
+from gated_ray.inspection.layout import lines_of
+from gated_ray.inspection.models import inspect_model
+from gated_ray.settings import ArchitecturesSettings, InspectSettings
 from tests.checkpoints.raw_safetensors import StoredTensor, pack
 
 PAGE = Path(__file__).parent.parent / "docs" / "architectures.md"
 _BLOCK = re.compile(r"```(json|tensors|toml|text)\n(.*?)```", re.DOTALL)
-_STYLE = re.compile(r"\x1b\[[\d;]*m")
+_COLUMNS = 100
 _TENSOR = re.compile(r"(\S+) (\(.*\))")
 
 
@@ -63,16 +61,12 @@ class Example:
         return match[1], literal_eval(match[2])
 
     def inspect(self) -> str:
-        """What ``jobs.inspect`` prints of it, in a terminal of 116 columns, without its bold and italics."""
+        """What ``jobs.inspect`` prints of it in a terminal."""
         with TemporaryDirectory() as scratch:
             checkpoint, rules = self.write(Path(scratch))
-            settings = InspectSettings(ModelsSettings([str(checkpoint)]), ArchitecturesSettings(str(rules)))
-            out = StringIO()
-            environment = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "116"}
-            with patch.dict("os.environ", environment), redirect_stdout(out):
-                assert inspect_models(settings)
-        lines = _STYLE.sub("", out.getvalue()).replace(str(checkpoint), f"./{self.name}").splitlines()
-        return "".join(f"{line.rstrip()}\n" for line in lines).strip("\n") + "\n"
+            settings = InspectSettings(architectures=ArchitecturesSettings(str(rules)))
+            found = replace(inspect_model(str(checkpoint), settings), reference=f"./{self.name}")
+        return "".join(f"{line}\n" for line in lines_of(found, _COLUMNS))
 
 
 def examples() -> Iterator[Example]:

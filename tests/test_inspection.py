@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from gated_ray.architectures.finding import find_architecture
 from gated_ray.cluster.units import split_into_units
-from gated_ray.inspection.descriptions import Scale
+from gated_ray.inspection.descriptions import Row, Scale, Shift
+from gated_ray.inspection.layout import lines_of
 from gated_ray.inspection.models import Inspection, inspect_model
 from gated_ray.inspection.wording import layer_ranges, sentences
 from gated_ray.settings import ClusterSettings, InspectSettings
@@ -78,26 +80,37 @@ def test_ranges_say_every_layer_once(layers: list[int]) -> None:
 def test_gains_of_one_plus_w_and_norms_that_follow(tmp_path: Path) -> None:
     assert in_words(tiny(tmp_path / "model", "gemma2")) == [
         [
-            "model.layers.N.mlp.{gate_proj,up_proj,down_proj}.weight",
-            "stored as F32",
-            "reads RMS norm * (1 + pre_feedforward_layernorm.weight)",
-            "neuron is gelu_pytorch_tanh(gate) * in",
+            "model.layers.N.mlp.{gate_proj,up_proj,down_proj}.weight, stored as F32",
+            "reads RMSNorm(x) * (1 + pre_feedforward_layernorm.weight)",
+            "neuron: gelu_pytorch_tanh(gate) * in",
             "writes its output * (1 + post_feedforward_layernorm.weight)",
         ]
     ]
 
 
 def test_a_plain_block_with_biases_the_other_way_round(tmp_path: Path) -> None:
-    (words,) = in_words(tiny(tmp_path / "model", "gpt2"))
-    assert words[0] == "transformer.h.N.mlp.{c_fc,c_proj}.weight (inputs x outputs)"
-    assert words[2] == "reads layer norm, centred * ln_2.weight"
-    assert words[3].startswith("neuron is gelu_new(in); biases ")
-    assert {"mlp.c_fc.bias", "mlp.c_proj.bias", "ln_2.bias"} <= set(words[3].split())
+    assert in_words(tiny(tmp_path / "model", "gpt2")) == [
+        [
+            "transformer.h.N.mlp.{c_fc,c_proj}.weight (inputs x outputs), stored as F32",
+            "reads LayerNorm(x), centred, * ln_2.weight; bias ln_2.bias",
+            "neuron: gelu_new(in); bias mlp.c_fc.bias",
+            "writes its output; bias mlp.c_proj.bias",
+        ]
+    ]
+
+
+def test_several_biases_of_a_neuron_are_a_list_and_a_fused_one_stands_there_once(tmp_path: Path) -> None:
+    (row,) = inspected(sound_checkpoint(tmp_path / "model")).rows
+    gate, up = Shift("model.layers.N.mlp.gate_proj.bias", "gate"), Shift("model.layers.N.mlp.up_proj.bias", "in")
+    *_, apart = sentences(replace(row.description, biases=(gate, up)))
+    *_, fused = sentences(replace(row.description, biases=(gate, replace(gate, role="in"))))
+    assert apart == "neuron: silu(gate) * in; biases mlp.gate_proj.bias, mlp.up_proj.bias"
+    assert fused == "neuron: silu(gate) * in; bias mlp.gate_proj.bias"
 
 
 def test_norms_without_weights_and_no_norm(tmp_path: Path) -> None:
     (olmo,), (bert,) = in_words(tiny(tmp_path / "olmo", "olmo")), in_words(tiny(tmp_path / "bert", "bert"))
-    assert "reads layer norm, centred without weights" in olmo
+    assert "reads LayerNorm(x), centred, without weights" in olmo
     assert "reads the raw residual stream" in bert
 
 
@@ -119,7 +132,7 @@ def test_interleaved_experts_in_one_tensor(tmp_path: Path) -> None:
     assert row.description.fused == "interleaved, gate first"
     assert sentences(row.description)[0] == (
         "model.layers.N.mlp.experts.{gate_up_proj,down_proj} "
-        "(gate and up fused, interleaved, gate first, all experts in one tensor, inputs x outputs)"
+        "(gate and up fused, interleaved, gate first, all experts in one tensor, inputs x outputs), stored as F32"
     )
 
 
@@ -133,11 +146,100 @@ def test_constant_factors_and_norms_over_neurons_in_words(tmp_path: Path) -> Non
         write=(Scale("model.layers.N.alpha", "tanh"),),
         activation=None,
     )
-    assert sentences(made_up)[2:] == [
-        "reads RMS norm * post_attention_layernorm.weight; gate times 0.25",
-        "neuron is act(gate) * in; config.json does not name act; norm over the neurons * mlp.sub_norm.weight",
+    assert sentences(made_up)[1:] == [
+        "reads RMSNorm(x) * post_attention_layernorm.weight; gate times 0.25",
+        "neuron: act(gate) * in; config.json does not name act; norm over the neurons * mlp.sub_norm.weight",
         "writes its output * tanh(alpha) * 0.5",
     ]
+
+
+@pytest.fixture
+def wordy(tmp_path: Path) -> Inspection:
+    """Of everything more than fits in a line, with names that have hyphens."""
+    model = inspected(sound_checkpoint(tmp_path / "model"))
+    (row,) = model.rows
+    experts = replace(
+        row.description,
+        component="expert",
+        neurons=18432,
+        gate="model.language-model.layers.N.experts.E.w1.weight",
+        w_in="model.language-model.layers.N.experts.E.w3.weight",
+        w_out="model.language-model.layers.N.experts.E.w2.weight",
+        write=tuple(Scale(f"model.layers.N.norm-after-the-experts.{index}.weight", "1+w") for index in range(8)),
+        biases=tuple(Shift(f"model.layers.N.some-experts.{index}.bias", "gate") for index in range(20)),
+    )
+    uneven = tuple(layer for layer in range(90) if layer % 7 in (1, 3, 4))
+    return replace(
+        model,
+        reference="./wordy",
+        rows=(row, Row(experts, uneven, experts=256, bytes=653_000_000_000)),
+        left_out=tuple(f"model.vision-tower.blocks.{index}" for index in range(40)),
+        caveat="of such a model there is a lot to be said " * 6 + "indeed",
+    )
+
+
+def facts(row: Row) -> list[str]:
+    words = f"layers {layer_ranges(row.layers)} {row.description.component}"
+    words += "" if row.experts is None else f" x {row.experts}"
+    return (
+        f"{words} {row.description.neurons} neurons d_model {row.description.d_model} {row.bytes / 1e9:.3f} GB".split()
+    )
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_lines_are_folded_to_the_width_between_words(wordy: Inspection, width: int) -> None:
+    lines = lines_of(wordy, width)
+    assert max(map(len, lines)) <= width
+    assert [line for line in lines if line != line.rstrip() or not line] == []
+    assert lines[0] == "./wordy: read by the rules of llama"
+    words = " ".join(lines[1:]).split()
+    for row in wordy.rows:
+        about = facts(row)
+        assert sorted(words[: len(about)]) == sorted(about)
+        said = " ".join(sentences(row.description)).split()
+        assert words[len(about) :][: len(said)] == said
+        words = words[len(about) + len(said) :]
+    out = f"left out, no part of the text backbone: {', '.join(wordy.left_out)} note: {wordy.caveat}".split()
+    assert words[: len(out)] == out
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_whole_width_is_used(wordy: Inspection, width: int) -> None:
+    lines = lines_of(wordy, width)
+    indents = [len(line) - len(line.lstrip()) for line in lines]
+    folded = [
+        pair for pair, found in zip(pairwise(lines), pairwise(indents), strict=True) if found in ((6, 10), (10, 10))
+    ]
+    assert folded
+    for line, following in folded:
+        assert len(line) + 1 + len(following.split()[0]) > width
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_facts_are_in_columns(wordy: Inspection, width: int) -> None:
+    mlp, experts = (line for line in lines_of(wordy, width) if line.startswith("  layers "))
+    assert mlp.index("mlp") == experts.index("expert x 256")
+    assert mlp.index(" neurons  d_model 32  ") == experts.index(" neurons  d_model 32  ")
+    assert len(mlp) == len(experts)
+
+
+def test_a_name_that_is_longer_than_the_line_is_the_only_one_that_is_broken(wordy: Inspection) -> None:
+    name = "a-name." * 40
+    lines = lines_of(replace(wordy, left_out=("vision-tower", name, "audio-tower")), 80)
+    assert max(map(len, lines)) <= 80
+    assert f"backbone:vision-tower,{name},audio-tower" in "".join(lines).replace(" ", "")
+    assert any("vision-tower," in line for line in lines)
+    assert any("audio-tower" in line for line in lines)
+
+
+def test_a_pipe_gets_a_line_a_kind_of_block_that_names_the_model(wordy: Inspection) -> None:
+    title, *lines = lines_of(wordy, None)
+    assert title == "./wordy: read by the rules of llama"
+    assert all(line.startswith("./wordy: ") and line == " ".join(line.split()) for line in lines)
+    for line, row in zip(lines, wordy.rows, strict=False):
+        assert line.startswith(f"./wordy: layers {layer_ranges(row.layers)}, {row.description.component}")
+        assert line.endswith("; ".join(sentences(row.description)))
+    assert [line.split()[1] for line in lines] == ["layers", "layers", "left", "note:", "9,986", "a"]
 
 
 def test_layers_of_two_kinds_in_turns(tmp_path: Path) -> None:

@@ -20,6 +20,14 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """A bias: its tensor, and what it is added to: ``norm`` (before the block), ``gate``, ``in`` or ``out``."""
+
+    tensor: str
+    role: str
+
+
+@dataclass(frozen=True)
 class Description:
     """One kind of block. In names of tensors N stands for the layer and E for the expert.
 
@@ -37,7 +45,7 @@ class Description:
         multiplier: constant factor of the output.
         activation: as config.json names it, None where it does not.
         product: how gate and in make the neuron's activation.
-        biases: tensors, of the norm before too.
+        biases: in order; a fused one stands for gate and for in.
         format: of quantized weights, None for plain floats.
         dtypes: stored dtypes of the matrices, scales of quantized ones included.
         neurons, d_model: of one block.
@@ -58,7 +66,7 @@ class Description:
     multiplier: float
     activation: str | None
     product: str
-    biases: tuple[str, ...]
+    biases: tuple[Shift, ...]
     format: str | None
     dtypes: tuple[str, ...]
     neurons: int
@@ -117,7 +125,7 @@ def describe(block: Block) -> Description:
         multiplier=block.multiplier,
         activation=block.activation,
         product=block.product,
-        biases=tuple(dict.fromkeys(_template(bias.record.name) for bias in block.biases)),
+        biases=tuple(Shift(_template(bias.record.name), bias.role) for bias in block.biases),
         format=block.format,
         dtypes=tuple(sorted({part.dtype for matrix in block.matrices for part in matrix.stored.parts.values()})),
         neurons=block.neurons,

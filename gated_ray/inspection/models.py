@@ -19,7 +19,8 @@ class Inspection:
         reference: as the user wrote it.
         name: org/name, or the last component of a folder or prefix.
         revision: the Hub's commit; None for a folder or bucket, whose content is not digested here.
-        model_type: of the text backbone, None where config.json states none.
+        model_type: of config.json, of the whole model; None where it has none.
+        rule: model_type of the text backbone, by which its blocks are read where that is listed; None where it has none.
         resolved_by: ``rules``, ``names`` or ``extra`` (`gated_ray.architectures.finding.Architecture`).
         left_out: stacks and layers that are no part of the text backbone.
         caveat: what such models do besides, which no fixed vector shows; None for nothing.
@@ -34,6 +35,7 @@ class Inspection:
     name: str
     revision: str | None
     model_type: str | None
+    rule: str | None
     resolved_by: str
     left_out: tuple[str, ...]
     caveat: str | None
@@ -69,6 +71,7 @@ def inspect_model(reference: str, settings: InspectSettings) -> Inspection:
     """
     checkpoint = open_checkpoint(reference, settings.models.endpoint_url)
     found = find_architecture(checkpoint, settings.architectures.extra)
+    said = checkpoint.config.get("model_type")
     revision = checkpoint.location.revision or None
     partition = Partition(checkpoint.name, revision or "local", "none")
     most = settings.cluster.max_unit_bytes
@@ -77,7 +80,8 @@ def inspect_model(reference: str, settings: InspectSettings) -> Inspection:
         reference=reference,
         name=checkpoint.name,
         revision=revision,
-        model_type=found.model_type,
+        model_type=said if isinstance(said, str) else None,
+        rule=found.model_type,
         resolved_by=found.resolved_by,
         left_out=found.left_out,
         caveat=found.caveat,

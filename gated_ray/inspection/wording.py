@@ -6,7 +6,7 @@ from itertools import groupby, pairwise, takewhile
 from gated_ray.inspection.descriptions import Description, Scale
 
 _LAYOUTS = {"linear": "", "conv1d": "inputs x outputs", "rows": "every neuron a row"}
-_NORMS = {"rms": "RMS norm", "layer": "layer norm, centred", "none": "the raw residual stream"}
+_NORMS = {"rms": "RMSNorm(x)", "layer": "LayerNorm(x), centred,", "none": "the raw residual stream"}
 _FEWEST_IN_STEPS = 3
 
 
@@ -21,9 +21,9 @@ def layer_ranges(layers: Sequence[int]) -> str:
 
 
 def sentences(description: Description) -> list[str]:
-    """Which tensors, how stored, what the block reads, what a neuron computes, and what becomes of its output."""
-    about = (_tensors, _stored, _reads, _neuron, _writes)
-    return [sentence for sentence in (each(description) for each in about) if sentence]
+    """Which tensors and how stored, what the block reads, what a neuron computes, and what becomes of its output."""
+    tensors = f"{_tensors(description)}, stored as {_stored(description)}"
+    return [tensors, _reads(description), _neuron(description), *_writes(description)]
 
 
 def _tensors(description: Description) -> str:
@@ -49,7 +49,7 @@ def _alike(columns: Iterable[tuple[str, ...]]) -> int:
 
 def _stored(description: Description) -> str:
     dtypes = " and ".join(description.dtypes)
-    return f"stored as {description.format}, {dtypes}" if description.format else f"stored as {dtypes}"
+    return f"{description.format} ({dtypes})" if description.format else dtypes
 
 
 def _reads(description: Description) -> str:
@@ -58,24 +58,33 @@ def _reads(description: Description) -> str:
         reads += _times(description.pre_norm)
     elif description.norm != "none":
         reads += " without weights"
-    return reads + (f"; gate times {description.gate_multiplier:g}" if description.gate_multiplier != 1 else "")
+    if description.gate_multiplier != 1:
+        reads += f"; gate times {description.gate_multiplier:g}"
+    return reads + _biases(description, "norm")
 
 
 def _neuron(description: Description) -> str:
     product = description.product if description.gate else "act(in)"
     if description.activation:
-        how = f"neuron is {product.replace('act(', f'{description.activation}(')}"
+        how = f"neuron: {product.replace('act(', f'{description.activation}(')}"
     else:
-        how = f"neuron is {product}; config.json does not name act"
+        how = f"neuron: {product}; config.json does not name act"
     if description.inner_norm:
         how += f"; norm over the neurons{_times(description.inner_norm)}"
-    return how + (f"; biases {' '.join(map(_in_layer, description.biases))}" if description.biases else "")
+    return how + _biases(description, "gate", "in")
 
 
-def _writes(description: Description) -> str:
+def _writes(description: Description) -> list[str]:
+    """Nothing where the output is added as it is."""
     factors = "".join(map(_times, description.write))
     constant = f" * {description.multiplier:g}" if description.multiplier != 1 else ""
-    return f"writes its output{factors}{constant}" if factors or constant else ""
+    what = factors + constant + _biases(description, "out")
+    return [f"writes its output{what}"] if what else []
+
+
+def _biases(description: Description, *roles: str) -> str:
+    names = dict.fromkeys(_in_layer(bias.tensor) for bias in description.biases if bias.role in roles)
+    return f"; {'biases' if len(names) > 1 else 'bias'} {', '.join(names)}" if names else ""
 
 
 def _times(scale: Scale) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from gated_ray.inspection.layout import lines_of
+from gated_ray.inspection.models import inspect_model
 from gated_ray.settings import InspectSettings
 from gated_ray.sources.folder import FolderOrigin
 from tests.checkpoints.deepseek_v3 import D_EXPERT, D_MLP, D_MODEL, DENSE_LAYERS, EXPERTS, LAYERS, hollow_deepseek_v3
@@ -84,12 +86,26 @@ def test_a_bad_model_among_good_ones(good: Path, tmp_path: Path, capsys: pytest.
     failures = printed.err.splitlines()
     assert [line.split(":")[0] for line in failures] == [f"FAILED {bad}", f"FAILED {tmp_path}/absent"]
     assert "'axk2' is not supported" in failures[0]
-    titles = [line.rstrip() for line in printed.out.splitlines() if ": read by " in line]
+    lines = printed.out.splitlines()
+    titles = [line for line in lines if ": read by " in line]
     assert titles == [f"{good}: read by the rules of llama", f"{other}: read by the rules of llama"]
-    rows = [line.split() for line in printed.out.splitlines() if line.startswith(" 0-1")]
-    assert len(rows) == 2
-    assert rows[0][:6] == ["0-1", "mlp", str(SOUND_MLP), "x", "32", "0.000"]
-    assert "stored as BF16" in " ".join(rows[0])
+    rows = [line for line in lines if ": layers 0-1, mlp, " in line]
+    assert [row.partition(": layers")[0] for row in rows] == [str(good), str(other)]
+    assert f"{SOUND_MLP} neurons, d_model 32, 0.000 GB; model.layers.N.mlp." in rows[0]
+    assert "stored as BF16; reads " in rows[0]
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200])
+def test_a_terminal_gets_lines_of_its_width(
+    columns: int, good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    set_config(good, model_type="tomorrow")
+    assert call_job("inspect", f"models.refs=['{good}']") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert lines == lines_of(inspect_model(str(good), InspectSettings()), columns)
 
 
 def test_all_good_is_exit_code_0(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +117,8 @@ def test_one_json_object_a_model(good: Path, tmp_path: Path, capsys: pytest.Capt
     assert call_job("inspect", f"models.refs=['{good}',{tmp_path}/absent]", "format=json") == 1
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first["reference"] == str(good)
-    assert (first["model_type"], first["resolved_by"], first["left_out"]) == ("llama", "rules", [])
+    assert (first["model_type"], first["rule"], first["resolved_by"]) == ("llama", "llama", "rules")
+    assert first["left_out"] == []
     assert (first["blocks"], first["neurons"], first["units"]) == (2, 2 * SOUND_MLP, 2)
     (row,) = first["rows"]
     assert (row["layers"], row["component"], row["experts"], row["dtypes"]) == ([0, 1], "mlp", None, ["BF16"])
@@ -109,6 +126,16 @@ def test_one_json_object_a_model(good: Path, tmp_path: Path, capsys: pytest.Capt
     assert row["pre_norm"] == {"tensor": "model.layers.N.post_attention_layernorm.weight", "kind": "w"}
     assert row["bytes"] == 2 * (3 * SOUND_MLP * 32 + 32) * 2 == first["bytes"] == 2 * first["largest_unit"]
     assert second == {"reference": f"{tmp_path}/absent", "error": f"{tmp_path}/absent: no such folder"}
+
+
+def test_json_tells_the_type_of_the_model_from_that_of_its_backbone(
+    good: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backbone = json.loads((good / "config.json").read_text())
+    (good / "config.json").write_text(json.dumps({"model_type": "llava", "text_config": backbone}))
+    assert call_job("inspect", f"models.refs=['{good}']", "format=json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["model_type"], found["rule"], found["resolved_by"]) == ("llava", "llama", "rules")
 
 
 def test_a_model_type_that_is_not_listed(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +152,7 @@ def test_a_file_of_rules(good: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert call_job("inspect", f"models.refs=['{good}']", f"architectures.extra={rules}") == 0
     printed = capsys.readouterr().out
     assert "read by the rules of llama in architectures.extra" in printed
-    assert "reads RMS norm * (1 + post_attention_layernorm.weight)" in printed
+    assert "reads RMSNorm(x) * (1 + post_attention_layernorm.weight)" in printed
 
 
 def test_a_broken_file_of_rules_is_named(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
