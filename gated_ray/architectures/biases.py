@@ -21,7 +21,7 @@ def bias_names(form: Form) -> dict[Literal["gate", "in", "out"], str]:
 
 
 def bias_of_norm(gain: str) -> str:
-    """The name of a norm's bias by that of its gain; empty ref that tells nothing."""
+    """The name of a norm's bias by that of its gain; empty where that tells nothing."""
     return gain.removesuffix("weight") + "bias" if gain.endswith("weight") else ""
 
 

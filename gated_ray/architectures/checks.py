@@ -53,7 +53,7 @@ def check_experts(
         if block.expert is not None:
             experts[block.component][block.expert] = block
     routed = {name: each for name, each in experts.items() if not name.endswith("shared_expert")}
-    router = _router(layer, modules)
+    router = router_of(layer, modules)
     if router and not routed:
         raise CheckpointError(f"{where} has a router, {router[0]}, but no experts")
     for component, found in experts.items():
@@ -77,7 +77,7 @@ def check_experts(
                 )
 
 
-def _router(layer: Layer, modules: Sequence[Module]) -> tuple[str, int] | None:
+def router_of(layer: Layer, modules: Sequence[Module]) -> tuple[str, int] | None:
     """Name and rows of what chooses among a layer's experts."""
     holders = {module.holder for module in modules}
     for name in (holder + router for holder in holders for router in _ROUTERS):
@@ -91,7 +91,7 @@ def _router(layer: Layer, modules: Sequence[Module]) -> tuple[str, int] | None:
 
 
 def check_alike(blocks: Sequence[Block], ref: str) -> None:
-    """Raise CheckpointError where one layer has fewer experts than the others: none says how many, yet they disagree."""
+    """Raise CheckpointError where layers have different numbers of experts, for models of which nothing says how many."""
     counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for block in blocks:
         if block.expert is not None:

@@ -61,10 +61,10 @@ def choose_stacks(
             found.append(Stack(name, prefix, of_stack, stacks[name], modules))
     if len(found) > 1 and not any(rule.stacks for rule in base):
         found = _by_size(found, checkpoint)
-    if checkpoint.config.get("is_encoder_decoder") is True:
+    if checkpoint.config.get("is_encoder_decoder") is True and not _is_encoder(checkpoint):
         _refuse_half(found, base, checkpoint)
     if not family:
-        found = [_with_evidence(stack, rules.base, checkpoint) for stack in found]
+        found = [_with_evidence(stack, rules, checkpoint) for stack in found]
     return found
 
 
@@ -103,6 +103,12 @@ def _by_size(found: list[Stack], checkpoint: Checkpoint) -> list[Stack]:
     return fitting
 
 
+def _is_encoder(checkpoint: Checkpoint) -> bool:
+    """Whether the checkpoint was saved from the encoder of a model alone, which leaves is_encoder_decoder as it was."""
+    classes = checkpoint.config.get("architectures")
+    return isinstance(classes, list) and bool(classes) and str(classes[0]).endswith("EncoderModel")
+
+
 def _refuse_half(found: list[Stack], family: tuple[Rule, ...], checkpoint: Checkpoint) -> None:
     """Of an encoder-decoder both stacks must be there."""
     expected = {prefix for rule in family for prefix in rule.stacks if prefix in ("encoder_", "decoder_")}
@@ -112,10 +118,10 @@ def _refuse_half(found: list[Stack], family: tuple[Rule, ...], checkpoint: Check
         )
 
 
-def _with_evidence(stack: Stack, base: Rule, checkpoint: Checkpoint) -> Stack:
+def _with_evidence(stack: Stack, rules: Rules, checkpoint: Checkpoint) -> Stack:
     """The stack with the one rule that all its layers tell."""
     numbers = sorted(number for number, modules in stack.modules.items() if modules)
-    found = [rule_by_evidence(base, stack.layers[number], stack.name, number, checkpoint) for number in numbers]
+    found = [rule_by_evidence(rules, stack.layers[number], stack.name, number, checkpoint) for number in numbers]
     for number, rule in zip(numbers, found, strict=True):
         if rule != found[0]:
             raise UnsupportedError(

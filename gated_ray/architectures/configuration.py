@@ -17,24 +17,25 @@ _NESTED = (
 )
 
 
+def nested_configs(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The config and those of the text backbone within it, outermost first."""
+    found = [config]
+    while inner := next((found[-1][key] for key in _NESTED if isinstance(found[-1].get(key), dict)), None):
+        found.append(inner)
+    return found
+
+
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The innermost config of the text backbone; the config itself where nothing is nested."""
-    while inner := next((config[key] for key in _NESTED if isinstance(config.get(key), dict)), None):
-        config = inner
-    return config
+    return nested_configs(config)[-1]
 
 
 def backbone_type(config: Mapping[str, Any]) -> str | None:
     """The model type of the text backbone: the innermost that is stated, else the name of the model's class, else None."""
+    stated = [each.get("model_type") for each in nested_configs(config)]
     classes = config.get("architectures") or [config.get("_class_name")]
-    found = classes[0] if isinstance(classes, list) and isinstance(classes[0], str) else None
-    while True:
-        stated = config.get("model_type")
-        found = stated if isinstance(stated, str) and stated else found
-        inner = next((config[key] for key in _NESTED if isinstance(config.get(key), dict)), None)
-        if inner is None:
-            return found
-        config = inner
+    named = classes[0] if isinstance(classes, list) else None
+    return next((each for each in (*reversed(stated), named) if isinstance(each, str) and each), None)
 
 
 def stack_config(config: Mapping[str, Any], stack: str) -> Mapping[str, Any]:
@@ -85,6 +86,8 @@ def config_number(config: Mapping[str, Any], keys: tuple[str, ...], ref: str, la
     if isinstance(value, list):
         value = value[layer] if layer is not None and layer < len(value) else None
         return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
         raise CheckpointError(f"{ref}: config.json says {config_key(config, keys)}={value!r}, which is no whole number")
     return value

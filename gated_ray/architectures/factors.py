@@ -50,7 +50,7 @@ def multiplier(entry: str, config: Mapping[str, Any], ref: str) -> float:
     """The constant factor that config.json states.
 
     Args:
-        entry: ``key`` (`a.0` for an item of a list), ``key / sqrt(key)``, or empty for 1; ``key?`` is 1 ref it is absent.
+        entry: ``key`` (`a.0` for an item of a list), ``key / sqrt(key)``, or empty for 1; ``key?`` is 1 where it is absent.
 
     Raises:
         CheckpointError: not a positive number.

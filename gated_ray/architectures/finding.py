@@ -8,7 +8,7 @@ import torch
 
 from gated_ray.architectures.assembly import assemble
 from gated_ray.architectures.blocks import Block
-from gated_ray.architectures.checks import check_alike, check_experts, check_layers, check_sizes
+from gated_ray.architectures.checks import check_alike, check_experts, check_layers, check_sizes, router_of
 from gated_ray.architectures.choosing import Stack, choose_stacks
 from gated_ray.architectures.configuration import backbone_type, config_value, stack_config, text_config
 from gated_ray.architectures.evidence import CAVEAT_BY_NAMES
@@ -92,7 +92,7 @@ def _blocks_of_stack(stack: Stack, checkpoint: Checkpoint, by_names: bool) -> li
     config = stack_config(checkpoint.config, stack.name)
     rules = [rule for rule in stack.rules if _applies(rule, config)]
     if not rules:
-        keys = sorted({key for rule in stack.rules for key in rule.when})
+        keys = sorted({key.removesuffix("?") for rule in stack.rules for key in rule.when})
         raise UnsupportedError(
             f"{ref}: config.json {_said(config, keys)}; the meaning of the weights depends on it, and this is not supported"
         )
@@ -109,7 +109,10 @@ def _blocks_of_stack(stack: Stack, checkpoint: Checkpoint, by_names: bool) -> li
         check_experts(layer, modules, of_layer, config, rules[0], ref, where)
         refuse_unclaimed(layer, modules, of_layer, rules, by_names, where)
         blocks += of_layer
-    check_alike(blocks, ref)
+    if not config_value(config, rules[0].experts) and not any(
+        router_of(stack.layers[number], stack.modules[number]) for number in layers
+    ):
+        check_alike(blocks, ref)
     check_sizes(blocks, config, rules[0], ref)
     return blocks
 
@@ -122,7 +125,11 @@ def _said(config: Mapping[str, object], keys: Sequence[str]) -> str:
 
 
 def _applies(rule: Rule, config: Mapping[str, object]) -> bool:
-    return all(config_value(config, (key,)) == value for key, value in rule.when.items())
+    for key, value in rule.when.items():
+        found = config_value(config, (key.removesuffix("?"),))
+        if found != value and not (found is None and key.endswith("?")):
+            return False
+    return True
 
 
 def _refuse_halves(

@@ -27,7 +27,7 @@ def matrices_of(module: Module, layer: Layer, expert_neurons: int | None, ref: s
 
     Args:
         module: which tensors.
-        layer: ref they are.
+        layer: where they are.
         expert_neurons: neurons of an expert by config.json, for experts that are stacked along rows.
         ref: for messages.
 

@@ -94,6 +94,16 @@ class Rules:
     families: Mapping[str, tuple[Rule, ...]]
     own: frozenset[str] = frozenset()
 
+    @cached_property
+    def telling_keys(self) -> frozenset[str]:
+        """Keys of config.json by which a rule changes what weights mean, or multiplies what a block writes."""
+        keys = set[str]()
+        for rule in (rule for family in self.families.values() for rule in family):
+            keys |= {key.removesuffix("?") for key in rule.when}
+            for entry in (rule.multiplier, rule.gate_multiplier):
+                keys |= {entry.split(" / ")[0].removesuffix("?")} - {""}
+        return frozenset(keys)
+
 
 _CHOICES = {
     "fused": get_args(Fused),

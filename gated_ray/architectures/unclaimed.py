@@ -1,9 +1,10 @@
 """Tensors that look like an MLP's and belong to no block: an error, never a silent gap."""
 
+import math
 import re
 from collections.abc import Collection, Sequence
 
-from gated_ray.architectures.assembly import norm_names
+from gated_ray.architectures.assembly import in_module, norm_names
 from gated_ray.architectures.biases import bias_names, bias_of_norm
 from gated_ray.architectures.blocks import Block
 from gated_ray.architectures.rules import Rule
@@ -20,6 +21,7 @@ _ATTENTION = re.compile(
     r"((self|cross|linear|gated)_)?((self_)?(attn|att|attention)|mamba|conv|short_conv|temporal_block)\."
 )
 _AFTER_ATTENTION = re.compile(r"post_attention_(layer)?norm\.(weight|bias)")
+_FACTOR = re.compile(r"^(?!.*norm).*(scale|gamma|lambda|alpha)|^(final|post)_(layer)?norm\d?\.", re.IGNORECASE)
 _NORMS_OF_ATTENTION = ("input_layernorm.weight", "input_layernorm.bias", "post_attention_layernorm.weight")
 _DIGITS = re.compile(r"(?<![^.])\d+(?![^.])")
 
@@ -54,10 +56,12 @@ def refuse_unclaimed(
             raise UnsupportedError(f"{where}: no block has {', '.join(left[:4])}")
         return
     norms = {name for rule in rules for module in modules for name in norm_names(rule, module)}
-    known = {name for module in modules for name in module.names} | norms | {bias_of_norm(name) for name in norms}
+    known = {name for module in modules for name in module.names} | norms
+    known |= {bias_of_norm(in_module(rule.pre_norm, module)) for rule in rules for module in modules}
     known |= {module.path + name for module in modules for name in bias_names(module.form).values()}
     beside = [re.compile(pattern) for rule in rules for pattern in rule.beside]
     holders = tuple(sorted({module.holder for module in modules if module.holder}))
+    d_model = blocks[0].d_model
     shapes = {shape for block in blocks for matrix in block.matrices for shape in (matrix.shape, matrix.shape[::-1])}
     for rest, tensor in layer.items():
         if rest in known:
@@ -74,6 +78,8 @@ def refuse_unclaimed(
             raise UnsupportedError(f"{what} looks like an MLP's and belongs to no block")
         if _AFTER_ATTENTION.fullmatch(rest) and not _leaves_to_attention(norms, blocks):
             raise UnsupportedError(f"{what} is a norm that models of this type do not have there")
+        if _FACTOR.search(rest) and math.prod(tensor.shape) in (1, d_model):
+            raise UnsupportedError(f"{what} may scale what the block reads or writes and is not understood")
         if by_names and rest not in _NORMS_OF_ATTENTION:
             raise UnsupportedError(f"{what} is not understood, and the model type is not listed")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from gated_ray.errors import CheckpointError
+from gated_ray.errors import CheckpointError, UnsupportedError
 from gated_ray.sources.origin import FileVersion, Origin
 
 _HEADER_LIMIT = 100_000_000
@@ -53,6 +53,7 @@ def read_header(origin: Origin, file: FileVersion, what: str) -> dict[str, Tenso
 
     Raises:
         CheckpointError: not a sound safetensors file of this size.
+        UnsupportedError: a conversion for MLX.
     """
     where = f"{what}: {file.path}"
     if file.size < _LENGTH:
@@ -99,7 +100,12 @@ def _parse(header: bytes, where: str) -> dict[str, dict[str, Any]]:
         raise CheckpointError(f"{where}: header is not JSON; not a sound file") from error
     if not isinstance(entries, dict):
         raise CheckpointError(f"{where}: header is not a JSON object; not a sound file")
-    entries.pop("__metadata__", None)
+    metadata = entries.pop("__metadata__", None)
+    if isinstance(metadata, dict) and metadata.get("format") == "mlx":
+        raise UnsupportedError(
+            f"{where}: converted for MLX, which changes norms and layouts of some models under the same names; "
+            "use the checkpoint that it was made from"
+        )
     return entries
 
 

@@ -80,5 +80,6 @@ def test_a_sweep_plans_the_sound_one_and_refuses_the_others_in_a_line_each(tmp_p
         (line,) = (line for line in failures if line.startswith(f"./{name}: "))
         assert re.search(ALIEN[name].says, line)
     assert "Traceback" not in done.stdout + done.stderr
-    (planned,) = (line for line in done.stdout.splitlines() if "sound" in line)
+    planned, note = (line for line in done.stdout.splitlines() if "sound" in line)
+    assert "not listed" in note
     assert planned.split()[2:5] == ["tomorrow_lm", "2", "48"], "type, blocks, neurons"

@@ -34,7 +34,6 @@ from tests.checkpoints.raw_models import (
 
 TYPE = "tomorrow_lm"
 PROFILES = ("paper", "residual")
-GEMMA2 = ("input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm")
 OLMO2 = ("post_attention_layernorm", "post_feedforward_layernorm")
 
 
@@ -50,11 +49,6 @@ PLAIN: dict[str, tuple[RawModel, str | None, dict[str, Any]]] = {
     "llama": (llama(TYPE), "llama", {}),
     "without_a_type": (llama(None), "llama", {}),
     "olmo2": (_with_norms(*OLMO2), "olmo2", {"pre": None, "posts": ["post_feedforward_layernorm"]}),
-    "gemma2": (
-        _with_norms(*GEMMA2),
-        "gemma4_unified_text",
-        {"pre": "pre_feedforward_layernorm", "posts": ["post_feedforward_layernorm"]},
-    ),
     "cohere_with_rms": (_with_norms("input_layernorm"), None, {"pre": "input_layernorm"}),
     "layer_norms": (
         edited(_with_norms(*LAYER_NORMS, biases=LAYER_NORMS, layer_norm_eps=1e-5), unsay("rms_norm_eps")),

@@ -55,4 +55,32 @@ NORMS: dict[str, Alien] = {
         _UNKNOWN, unsay("rms_norm_eps"), say(norm_eps=1e-5), says="tomorrow_lm.*(RMSNorm|norm_eps)"
     ),
     "norms_all_gone_in_an_unknown_type": alien(_UNKNOWN, drop("layernorm"), says="tomorrow_lm.*norm"),
+    "norm_of_both_kinds_by_the_config": alien(_UNKNOWN, say(layer_norm_eps=1e-5), says="tomorrow_lm.*RMSNorm"),
+    "four_norms_in_an_unknown_type": alien(
+        _UNKNOWN,
+        *(
+            add_tensor(f"model.layers.{layer}.{name}_feedforward_layernorm.weight", (D_MODEL,))
+            for layer in (0, 1)
+            for name in ("pre", "post")
+        ),
+        says=r"tomorrow_lm.*pre_feedforward_layernorm",
+    ),
+    "fork_of_gemma_by_its_name": alien(llama("cost_wise_gemma"), says="cost_wise_gemma"),
+    "fork_of_gemma_by_its_config": alien(_UNKNOWN, say(query_pre_attn_scalar=256), says="query_pre_attn_scalar=256"),
+    "factor_of_an_unknown_type": alien(_UNKNOWN, say(residual_multiplier=0.22), says=r"residual_multiplier=0\.22"),
+    "parallel_by_the_config_of_an_unknown_type": alien(
+        _UNKNOWN, say(use_parallel_residual=True), says="use_parallel_residual=True"
+    ),
+    "norm_after_the_block_with_a_bias": alien(
+        llama("glm4"),
+        *(add_tensor(f"model.layers.{layer}.post_mlp_layernorm.weight", (D_MODEL,)) for layer in (0, 1)),
+        add_tensor("model.layers.1.post_mlp_layernorm.bias", (D_MODEL,)),
+        says=r"post_mlp_layernorm\.bias",
+    ),
+    "scale_in_a_layer_of_a_known_type": alien(
+        llama(), add_tensor("model.layers.1.ls2.gamma", (D_MODEL,)), says=r"layers\.1\b.*ls2\.gamma"
+    ),
+    "norm_at_the_end_of_a_layer_of_a_known_type": alien(
+        llama(), add_tensor("model.layers.1.final_layernorm.weight", (D_MODEL,)), says=r"final_layernorm\.weight"
+    ),
 }

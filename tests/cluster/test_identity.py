@@ -133,6 +133,7 @@ def test_everything_that_shapes_numbers_counts(experts: list[Block]) -> None:
     assert first.gate is not None
     assert first.pre_norm is not None
     gate, norm = first.gate, first.pre_norm
+    part = gate.stored.parts["weight"]
     changed = [
         experts[1:],
         [replace(first, w_in=first.gate, gate=first.w_in), second, *rest],
@@ -152,6 +153,27 @@ def test_everything_that_shapes_numbers_counts(experts: list[Block]) -> None:
         [replace(first, gate_multiplier=0.5), second, *rest],
         [replace(first, gate=replace(gate, stored=replace(gate.stored, codec=Codec(4)))), second, *rest],
         [replace(first, gate=replace(gate, stored=replace(gate.stored, codec=Codec(8)))), second, *rest],
+        [replace(first, gate=replace(gate, stored=replace(gate.stored, codec=OtherCodec(8)))), second, *rest],
+        [replace(first, gate=replace(gate, stored=replace(gate.stored, name="gate"))), second, *rest],
+        [replace(first, gate=replace(gate, stored=replace(gate.stored, shape=gate.stored.shape[::-1]))), second, *rest],
+        [replace(first, gate=replace(gate, neurons=gate.neurons - 1)), second, *rest],
+        *(
+            [replace(first, gate=replace(gate, stored=replace(gate.stored, parts=parts))), second, *rest]
+            for parts in (
+                {"scale": part},
+                {"weight": replace(part, name="weight")},
+                {"weight": replace(part, dtype="F16")},
+                {"weight": replace(part, shape=(part.shape[0], *part.shape[:0:-1]))},
+            )
+        ),
+        *(
+            [replace(first, pre_norm=replace(norm, record=record)), second, *rest]
+            for record in (
+                replace(norm.record, name="norm"),
+                replace(norm.record, dtype="F16"),
+                replace(norm.record, shape=(1, *norm.record.shape)),
+            )
+        ),
     ]
     digests = {understanding(blocks) for blocks in [experts, *changed]}
     assert len(digests) == 1 + len(changed)
@@ -164,3 +186,7 @@ class Codec:
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
+
+
+class OtherCodec(Codec):
+    """Another way with the same settings."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gated_ray.architectures.configuration import nested_configs
 from gated_ray.errors import CheckpointError, UnsupportedError
 
 _KEYS = ("quantization_config", "compression_config")
@@ -15,9 +16,7 @@ def quantization_settings(config: Mapping[str, Any], ref: str) -> Mapping[str, A
         UnsupportedError: it names no quant_method, or there are several that differ.
         CheckpointError: it is no object.
     """
-    text = config.get("text_config")
-    places = (config, text) if isinstance(text, dict) else (config,)
-    found = [place[key] for place in places for key in _KEYS if place.get(key)]
+    found = [place[key] for place in nested_configs(config) for key in _KEYS if place.get(key)]
     if not found:
         return None
     if any(other != found[0] for other in found):
