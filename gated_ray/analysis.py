@@ -1,5 +1,6 @@
 """One model measured without Ray and without a store."""
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +14,7 @@ import torch
 from tqdm.auto import tqdm
 
 from gated_ray.architectures.blocks import Block
-from gated_ray.architectures.finding import find_blocks
+from gated_ray.architectures.finding import find_architecture
 from gated_ray.measurement import Measured, float32_bytes, load_block, measure_block, one_thread, without_partition
 from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings
@@ -21,6 +22,7 @@ from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint, open_origi
 from gated_ray.store.expert_layers import expert_layer
 from gated_ray.store.keys import Partition
 from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, NEURONS
+from gated_ray.vocabulary import counted
 
 _PROGRESS_AFTER_SECONDS = 2
 _BYTES_AT_ONCE = 1 << 30
@@ -35,6 +37,11 @@ class ModelGeometry:
         revision: the Hub's commit; ``local`` for a folder or bucket, whose content is not digested here.
         profile: ``paper`` or ``residual``.
         config: config.json.
+        model_type: of the text backbone, None where config.json states none.
+        resolved_by: ``rules``, ``names`` (a model type that is not listed) or ``extra`` (the rules of `architectures`).
+        caveat: what such models do besides, which no fixed vector shows; None for nothing.
+        left_out: stacks with MLP-like tensors that are no part of the text backbone.
+        quantization: formats of the quantized weights, sorted; none for plain floats.
         neurons: one row a neuron, by layer, component, expert and neuron, schema `gated_ray.store.schemas.NEURONS`.
         layers: one row a block, schema `gated_ray.store.schemas.LAYERS`.
         expert_layers: one row a layer of experts, schema `gated_ray.store.schemas.EXPERT_LAYERS`; none without experts.
@@ -44,12 +51,20 @@ class ModelGeometry:
     revision: str
     profile: str
     config: Mapping[str, Any]
+    model_type: str | None
+    resolved_by: str
+    caveat: str | None
+    left_out: tuple[str, ...]
+    quantization: tuple[str, ...]
     neurons: pa.Table
     layers: pa.Table
     expert_layers: pa.Table
 
     def __repr__(self) -> str:
-        return f"ModelGeometry({self.name!r}, {self.profile!r}, {self.layers.num_rows} blocks, {self.neurons.num_rows} neurons)"
+        experts = self.layers.num_rows - self.layers["expert"].null_count
+        counts = [counted(self.layers.num_rows, "block") + (f" ({experts:,} of them experts)" if experts else "")]
+        counts.append(counted(self.neurons.num_rows, "neuron"))
+        return f"ModelGeometry({self.name!r}, {self.revision!r}, {self.profile!r}, {', '.join(counts)})"
 
 
 def default_device() -> torch.device:
@@ -68,7 +83,7 @@ def analyze(
     """Measure every MLP neuron of one model, layer by layer, without Ray and without a store.
 
     Blocks are measured side by side, each in a thread of its own. Memory holds the weights of the few under way and the
-    results, never the model.
+    results, never the model. Warns, in one line, where a reader of the numbers must know how the model was read.
 
     Args:
         ref: ``org/name[@revision]``, a folder, ``folder@subfolder``, or ``s3://bucket/prefix``.
@@ -82,7 +97,10 @@ def analyze(
     """
     settings = ProfileSettings(name=profile, weights=profile, regions=regions)
     checkpoint = open_checkpoint(ref)
-    blocks = _in_order(find_blocks(checkpoint, None if architectures is None else str(architectures)))
+    found = find_architecture(checkpoint, None if architectures is None else str(architectures))
+    if note := reading_note(found.model_type, found.resolved_by, found.caveat):
+        warnings.warn(f"{checkpoint.name}: {note}", stacklevel=2)
+    blocks = _in_order(found.blocks)
     where = torch.device(device) if device is not None else default_device()
     origin = open_origin(checkpoint.location)
 
@@ -91,7 +109,14 @@ def analyze(
 
     neurons, layers = [], []
     total = sum(block.bytes for block in blocks)
-    bar = tqdm(total=total, unit="B", unit_scale=True, desc=checkpoint.name, delay=_PROGRESS_AFTER_SECONDS)
+    bar = tqdm(
+        total=total,
+        unit="B",
+        unit_scale=True,
+        desc=checkpoint.name,
+        delay=_PROGRESS_AFTER_SECONDS,
+        disable=None,  # only in a terminal or a notebook: in a file, every refresh would be a line
+    )
     width = _width(blocks)
     with one_thread(), bar:
         measured = _several_at_once(measure, blocks, width)
@@ -104,10 +129,25 @@ def analyze(
         revision=checkpoint.location.revision or "local",
         profile=profile,
         config=checkpoint.config,
+        model_type=found.model_type,
+        resolved_by=found.resolved_by,
+        caveat=found.caveat,
+        left_out=found.left_out,
+        quantization=tuple(sorted({block.format for block in blocks if block.format})),
         neurons=_with_partition(neurons, checkpoint, profile, NEURONS),
         layers=_with_partition(layers, checkpoint, profile, LAYERS),
         expert_layers=_with_partition(_expert_layers(blocks, neurons, layers), checkpoint, profile, EXPERT_LAYERS),
     )
+
+
+def reading_note(model_type: str | None, resolved_by: str, caveat: str | None) -> str | None:
+    """What a reader of the numbers must know of how a model was read, in one line; None for nothing.
+
+    Args:
+        model_type, resolved_by, caveat: as `gated_ray.architectures.finding.Architecture` has them.
+    """
+    by_names = f"read by the names of its tensors (model_type {model_type or 'not stated'})"
+    return "; ".join([by_names] * (resolved_by == "names") + ([caveat] if caveat else [])) or None
 
 
 def _in_order(blocks: Sequence[Block]) -> list[Block]:

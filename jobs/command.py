@@ -1,6 +1,7 @@
 """What every command shares: Hydra composes the config, the settings validate it, errors become one line."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from gated_ray.errors import GatedRayError, InputError
 
 _CONF = Path(__file__).parent.parent / "conf"
 _INTERRUPTED = 130
+_NO_LIST = re.compile(r"Error merging override \+*(?P<key>[\w.]+)=(?P<value>.*)\n+.*is not a ListConfig")
 
 Settings = TypeVar("Settings")
 
@@ -84,7 +86,11 @@ def _one_line(error: BaseException) -> str:
             f"cannot parse {error.override!r}: {next(line for line in lines if not line.startswith('Error parsing'))}"
         )
     if isinstance(error, MissingConfigException) and error.options:
-        return f"{lines[0]}; choose one of {', '.join(error.options)}"
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        named = f", or profile.name={name} for a profile of your own" if group == "profile" else ""
+        return f"{lines[0]}; choose one of {', '.join(error.options)}{named}"
+    if found := _NO_LIST.search(f"{error}\n{error.__cause__}"):
+        return f"{found['key']} is a list: write '{found['key']}=[{found['value']}]'"
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {lines[0]}"
     detail = [str(error.__cause__).splitlines()[0]] if error.__cause__ is not None and str(error.__cause__) else []

@@ -3,6 +3,7 @@
 from gated_ray.reports.query import first_query
 from gated_ray.reports.report import write_report
 from gated_ray.settings import ReportSettings
+from gated_ray.vocabulary import counted
 from jobs.command import run_command
 
 
@@ -11,7 +12,7 @@ def report(settings: ReportSettings) -> bool:
     written = write_report(settings)
     for folder in dict.fromkeys(path.parent for path in written.files):
         print(f"{folder}: {' '.join(path.name for path in written.files if path.parent == folder)}")
-    print(f"\n{written.models} models, {len(written.files)} files in {settings.out}")
+    print(f"\n{counted(written.models, 'model')}, {counted(len(written.files), 'file')} in {settings.out}")
     print(f"Dataset: {settings.store.url}\nQuery it in DuckDB:\n\n  {first_query(settings.store.url)};\n")
     return True
 

@@ -7,7 +7,9 @@ from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
 _HEAD = """# The dataset
 
 Generated from `gated_ray/store/schemas.py` by `python -m tests.dataset_doc`; the same descriptions stand in the parquet
-files, as field metadata.
+files, as field metadata and, for other readers than Arrow, as a JSON object under the key `columns`; in DuckDB:
+
+    SELECT decode(value) FROM parquet_kv_metadata('FILE') WHERE decode(key) = 'columns'
 
 Files: `neurons/model=ORG--NAME/revision=REV/profile=P/part-00000.parquet`, and `layers/`, `expert_layers/` and
 `models/` likewise. A model counts as published once `_units/.../published.json` names its files; `gated_ray.open_store`
@@ -41,8 +43,12 @@ def _section(name: str, schema: pa.Schema) -> str:
     ]
     for field in schema:
         meaning = field.metadata[b"description"].decode().replace("|", "\\|")
-        lines.append(f"| `{field.name}` | {field.type} | {meaning} |")
+        lines.append(f"| `{field.name}` | {_type(field.type)} | {meaning} |")
     return "\n".join(lines) + "\n"
+
+
+def _type(kind: pa.DataType) -> str:
+    return f"{kind.value_type} (dictionary)" if pa.types.is_dictionary(kind) else str(kind)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """`gated_ray.analyze`: its tables, what they say about where the numbers come from, and how it fails."""
 
+import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import torch
 from gated_ray import analysis, measurement
 from gated_ray.analysis import analyze
 from gated_ray.architectures.blocks import Block
+from gated_ray.architectures.evidence import CAVEAT_BY_NAMES
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import CheckpointError, GatedRayError, InputError
 from gated_ray.measurement import LoadedBlock, load_block, measure_block
@@ -23,8 +26,9 @@ from gated_ray.sources.origin import Origin
 from gated_ray.store.schemas import LAYERS, NEURONS
 from gated_ray.vocabulary import COSINES, IO_CLASSES, PLAIN_CLASSES
 from tests.checkpoints.broken import BROKEN
+from tests.checkpoints.planted_experts import expert_tables, plant_experts
 from tests.checkpoints.raw_safetensors import StoredTensor, unpack
-from tests.checkpoints.sound import D_MLP, D_MODEL, LAST, edit_tensor, sound_checkpoint
+from tests.checkpoints.sound import D_MLP, D_MODEL, LAST, edit_tensor, set_config, sound_checkpoint
 from tests.checkpoints.tiny import tiny_checkpoint
 
 
@@ -75,7 +79,35 @@ def test_partition_columns(tmp_path: Path) -> None:
 
 
 def test_repr_names_the_model_and_its_size(folder: Path) -> None:
-    assert repr(analyze(str(folder), regions="none")) == "ModelGeometry('sound', 'paper', 2 blocks, 88 neurons)"
+    shown = repr(analyze(str(folder), regions="none"))
+    assert shown == "ModelGeometry('sound', 'local', 'paper', 2 blocks, 88 neurons)"
+
+
+def test_repr_counts_experts(tmp_path: Path) -> None:
+    folder = plant_experts(tmp_path / "moe", "gpt_oss", expert_tables(1, 4, 66), d_model=32)
+    geometry = analyze(str(folder), regions="none")
+    assert repr(geometry).endswith(f"4 blocks (4 of them experts), {4 * 66} neurons)")
+
+
+def test_how_the_model_was_read_is_told(folder: Path, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        known = analyze(str(folder), regions="none")
+    assert (known.model_type, known.resolved_by, known.caveat) == ("llama", "rules", None)
+    assert (known.left_out, known.quantization) == ((), ())
+
+    set_config(folder, model_type="osprey")
+    with pytest.warns(UserWarning, match="^sound: ") as warned:
+        unknown = analyze(str(folder), regions="none")
+    assert (unknown.model_type, unknown.resolved_by, unknown.caveat) == ("osprey", "names", CAVEAT_BY_NAMES)
+    (warning,) = warned
+    said = f"sound: read by the names of its tensors (model_type osprey); {CAVEAT_BY_NAMES}"
+    assert (str(warning.message), warning.filename) == (said, __file__)
+
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[family]]\ntypes = ["osprey"]\ncaveat = "it reads two streams"\n')
+    with pytest.warns(UserWarning, match="^sound: it reads two streams$"):
+        assert analyze(str(folder), regions="none", architectures=rules).resolved_by == "extra"
 
 
 def test_columns_of_a_gated_and_of_a_plain_block(folder: Path, tmp_path: Path) -> None:
@@ -261,12 +293,17 @@ def test_short_work_shows_no_progress(folder: Path, capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
-def test_long_work_shows_progress(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_long_work_shows_progress_in_a_terminal_only(
+    folder: Path, terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     with mock.patch.object(analysis, "_PROGRESS_AFTER_SECONDS", 0):
         analyze(str(folder), regions="none")
-    out, err = capfd.readouterr()
+    out, err = capsys.readouterr()
     assert out == ""
-    assert "sound" in err
+    assert ("sound" in err) == terminal
+    assert terminal or err == ""
 
 
 def test_a_worker_gives_the_matrix_products_all_its_threads(folder: Path, three_threads: None) -> None:

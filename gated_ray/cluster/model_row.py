@@ -28,16 +28,16 @@ def model_row(checkpoint: Checkpoint, architecture: Architecture, profile: Profi
         "gated": all(block.gated for block in blocks),
         "components": sorted({block.component for block in blocks}),
         "experts": max(experts, default=None),
-        "activation": _joined(block.activation for block in blocks),
-        "product": _joined(block.product for block in blocks),
+        "activation": _each(block.activation for block in blocks),
+        "product": _each(block.product for block in blocks),
         "biases": sorted({bias.role for block in blocks for bias in block.biases}),
-        "norm": _joined(block.norm for block in blocks),
+        "norm": _each(block.norm for block in blocks),
         "d_model": max(block.d_model for block in blocks),
         "d_mlp": max(block.neurons for block in blocks),
         "left_out": list(architecture.left_out),
         "caveat": architecture.caveat,
         "dtypes": sorted({part.record.dtype for block in blocks for part in block.slices}),
-        "quantization": _joined(block.format for block in blocks),
+        "quantization": _each(block.format for block in blocks),
         "weights": identity["weights"],
         "regions": identity["regions"],
         "pairs": identity["pairs"],
@@ -49,6 +49,6 @@ def model_row(checkpoint: Checkpoint, architecture: Architecture, profile: Profi
     }
 
 
-def _joined(values: Iterable[str | None]) -> str | None:
-    """What blocks say, each once; None where none says anything."""
-    return "; ".join(sorted({value for value in values if value})) or None
+def _each(values: Iterable[str | None]) -> list[str]:
+    """What blocks say, each once."""
+    return sorted({value for value in values if value})

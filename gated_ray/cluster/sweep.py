@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import ray
 
+from gated_ray.architectures.rules import load_rules
 from gated_ray.cluster.capacity import memory_needed
 from gated_ray.cluster.driver import Driver
+from gated_ray.cluster.notes import unused_rules
 from gated_ray.cluster.plan import Failure, Plan, make_plan
 from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.progress import Progress
@@ -43,12 +45,13 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
     Prints the plan or the progress and the summary; failures are printed one a line. With ``dry_run`` nothing is written.
 
     Raises:
-        InputError: no models asked for.
+        InputError: no models asked for, or `architectures.extra` is no file of rules.
         StoreError: the store cannot be used, or holds this profile with other settings.
     """
     if not settings.models.refs:
         raise InputError("no models asked for: set 'models.refs=[org/name]' or models=demo, paper or paper_plain")
     started = time.monotonic()
+    rules = load_rules(settings.architectures.extra)  # a broken file is one error, not one a model
     objects = open_objects(settings.store)
     settings = replace(settings, store=replace(settings.store, url=objects.url))  # absolute, for workers elsewhere
     if not settings.dry_run:
@@ -56,6 +59,9 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
     if not settings.dry_run or read_profile(objects, settings.profile.name):  # a known one is compared, not written
         claim_profile(objects, settings.profile)
     plan = make_plan(settings, objects)
+    rows = [model.publishing.model_row for model in plan.models]
+    if unused := unused_rules(settings.architectures.extra, rules.own, rows, len(plan.failures)):
+        print(unused, file=sys.stderr)
     if settings.dry_run:
         print_plan(plan)
         _print_failures(plan.failures, settings.debug)

@@ -1,6 +1,7 @@
 """What a sweep says before and after: the plan, and the models with the share of each class."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,25 +9,27 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gated_ray.cluster.notes import model_note
 from gated_ray.cluster.plan import Failure, Plan
-from gated_ray.vocabulary import IO_CLASSES
+from gated_ray.vocabulary import IO_CLASSES, counted
 
 _GB = 1e9
-_NARROWEST = 140
-"""Columns, so that no class is squeezed out in a log or a narrow window."""
+_UNSEEN = 140
+"""Columns where nobody looks at a window, as in a log."""
+_UNBOUNDED = 10_000
 
 _HEADS = {
     "enrichment": "enr",
-    "atypical_enrichment": "~enr",
-    "conditional_enrichment": "c.enr",
-    "atypical_conditional_enrichment": "~c.enr",
+    "atypical_enrichment": "~\nenr",
+    "conditional_enrichment": "c.\nenr",
+    "atypical_conditional_enrichment": "~c.\nenr",
     "proportional_change": "prop",
-    "atypical_proportional_change": "~prop",
+    "atypical_proportional_change": "~\nprop",
     "orthogonal_output": "orth",
-    "conditional_depletion": "c.dep",
-    "atypical_conditional_depletion": "~c.dep",
+    "conditional_depletion": "c.\ndep",
+    "atypical_conditional_depletion": "~c.\ndep",
     "depletion": "dep",
-    "atypical_depletion": "~dep",
+    "atypical_depletion": "~\ndep",
 }
 
 
@@ -37,18 +40,36 @@ _LEGEND = (
 
 
 def _console() -> Console:
-    width = max(Console().width, _NARROWEST)
-    return Console(highlight=False, markup=False, emoji=False, width=width)  # names may hold [brackets] and :colons:
+    console = Console(highlight=False, markup=False, emoji=False)  # names may hold [brackets] and :colons:
+    if not console.is_terminal:
+        console.width = max(console.width, _UNSEEN)
+    return console
 
 
 def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("model", overflow="fold", min_width=24)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("model", overflow="fold", min_width=12)
     return table
 
 
+def _print(out: Console, table: Table) -> None:
+    """In the window's width, names folded; beyond it rather than with numbers cut short."""
+    names = table.columns[0]
+    names.max_width = names.min_width
+    least = out.measure(table, options=out.options.update(width=_UNBOUNDED)).minimum
+    names.max_width = None
+    out.width = max(out.width, least)
+    out.print(table)
+
+
+def _print_notes(out: Console, rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> None:
+    for row, name in zip(rows, names, strict=True):
+        if note := model_note(row):
+            out.print(f"{name}: {note}", soft_wrap=True)
+
+
 def print_plan(plan: Plan) -> None:
-    """Models, blocks and GB, and what of them remains to be done."""
+    """Models, blocks and GB, what of them remains to be done, and what is to be known of how models were read."""
     table = _table("Plan")
     for head in ("revision", "type", "blocks", "neurons", "GB", "units", "to do", "GB to read"):
         table.add_column(head, justify="left" if head in ("revision", "type") else "right", no_wrap=True)
@@ -66,15 +87,21 @@ def print_plan(plan: Plan) -> None:
         )
     remaining = [unit for model in plan.models for unit in model.remaining]
     out = _console()
-    out.print(table)
+    _print(out, table)
+    _print_notes(
+        out, (each.publishing.model_row for each in plan.models), (each.partition.model for each in plan.models)
+    )
     out.print(
-        f"{len(plan.models)} models, {len(remaining)} units to do, {_gb(sum(unit.bytes for unit in remaining))} GB to read"
-        + (f", {len(plan.failures)} models cannot be read" if plan.failures else "")
+        f"{counted(len(plan.models), 'model')}, {counted(len(remaining), 'unit')} to do, "
+        f"{_gb(sum(unit.bytes for unit in remaining))} GB to read"
+        + (f", {counted(len(plan.failures), 'model')} cannot be read" if plan.failures else "")
     )
 
 
 def print_summary(layers: pa.Table, models: pa.Table, failures: Sequence[Failure], seconds: float) -> None:
     """One row a published model of this sweep: neurons, share of each class in percent, seconds of work, GB read.
+
+    Below it, what is to be known of how models were read.
 
     Args:
         layers: rows of the layers table of these models.
@@ -84,7 +111,7 @@ def print_summary(layers: pa.Table, models: pa.Table, failures: Sequence[Failure
     """
     out = _console()
     table = _table("Share of each class, %")
-    for head in ("neurons", *_HEADS.values(), "no cos", "s", "GB"):
+    for head in ("neurons", *_HEADS.values(), "no\ncos", "s", "GB"):
         table.add_column(head, justify="right", no_wrap=True)
     for row in models.to_pylist():
         mine = layers.filter(
@@ -104,10 +131,13 @@ def print_summary(layers: pa.Table, models: pa.Table, failures: Sequence[Failure
             _gb(row["bytes_read"]),
         )
     if models.num_rows:
-        out.print(table)
+        _print(out, table)
         out.print(_LEGEND)
+        rows = models.to_pylist()
+        _print_notes(out, rows, (row["model_name"] for row in rows))
     neurons = pc.sum(models["neurons"]).as_py() or 0
-    out.print(f"{models.num_rows} models, {neurons:,} neurons, {len(failures)} failures, {seconds:.1f} s")
+    counts = {"model": models.num_rows, "neuron": neurons, "failure": len(failures)}
+    out.print(f"{', '.join(counted(count, noun) for noun, count in counts.items())}, {seconds:.1f} s")
 
 
 def _gb(count: int) -> str:

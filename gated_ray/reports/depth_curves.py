@@ -28,6 +28,8 @@ class DepthCurve:
     """Layer over last layer of the stack: 0 to 1, and 0 where there is one layer only."""
     medians: tuple[float, ...]
     """Median of cos(w_in, w_out) over the layer's neurons; NaN where none has a cosine."""
+    averaged: bool = False
+    """Whether layers have several medians, of which `medians` has the mean, weighted by neurons."""
 
 
 def depth_curves(layers: pa.Table, models: pa.Table) -> list[DepthCurve]:
@@ -98,7 +100,11 @@ def _curve(label: str, blocks: list[dict[str, Any]]) -> DepthCurve:
     numbers = sorted(by_layer)
     depths = tuple(number / max(numbers[-1], 1) for number in numbers)
     return DepthCurve(
-        label, any(block["gated"] for block in blocks), depths, tuple(_median(by_layer[n]) for n in numbers)
+        label,
+        any(block["gated"] for block in blocks),
+        depths,
+        tuple(_median(by_layer[number]) for number in numbers),
+        averaged=len(blocks) > len(by_layer),
     )
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from gated_ray.sources.origin import FileVersion, Location, Span
 from gated_ray.sources.parts import new_buffer
 
 _READ = 64 << 20
+_SILENT_SECONDS = 2.0
 
 
 class FolderOrigin:
@@ -37,7 +40,9 @@ class FolderOrigin:
 
     def content_digest(self, files: Sequence[FileVersion]) -> str:
         """SHA-256 over the names and whole contents: checkpoints of one training run differ in nothing else."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        size = sum(file.size for file in files)
+        said = f"reading {self._folder} ({size / 1e9:.1f} GB) to name its revision"
+        with _said_if_it_takes_long(said), ThreadPoolExecutor(os.cpu_count()) as pool:
             digests = list(pool.map(self._digest, files))
         whole = hashlib.sha256()
         for file, digest in sorted(zip((file.path for file in files), digests, strict=True)):
@@ -73,6 +78,19 @@ class FolderOrigin:
     def _digest(self, file: FileVersion) -> str:
         with self._opened(file) as descriptor, open(descriptor, "rb", closefd=False) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _said_if_it_takes_long(line: str) -> Iterator[None]:
+    """Print the line on stderr, once, where the block is not over in `_SILENT_SECONDS`."""
+    timer = threading.Timer(_SILENT_SECONDS, lambda: print(line, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _check_unchanged(descriptor: int, path: Path, file: FileVersion) -> None:

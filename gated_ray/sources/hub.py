@@ -34,14 +34,19 @@ def resolve_commit(repo: str, revision: str | None, endpoint: str) -> str:
     Raises:
         ReferenceNotFoundError, AccessError, TransientError: see `translated_errors`.
     """
-    sha = retried(lambda: _model_info(HfApi(endpoint=endpoint), repo, revision)).sha
+    api = HfApi(endpoint=endpoint)
+    # What is no folder was taken for a repository.
+    hint = " (there is no folder of that name either)"
+    sha = retried(lambda: _model_info(api, repo, revision, hint=hint)).sha
     if not sha or not COMMIT.fullmatch(sha):
         raise GatedRayError(f"{repo}: {endpoint} named no commit for it, but {sha!r}")
     return sha
 
 
-def _model_info(api: HfApi, repo: str, revision: str | None, files_metadata: bool = False) -> ModelInfo:
-    with translated_errors(api.endpoint, repo, revision):
+def _model_info(
+    api: HfApi, repo: str, revision: str | None, *, files_metadata: bool = False, hint: str = ""
+) -> ModelInfo:
+    with translated_errors(api.endpoint, repo, revision, hint=hint):
         return api.model_info(repo, revision=revision, files_metadata=files_metadata, timeout=_ANSWER_SECONDS)
 
 

@@ -22,16 +22,18 @@ from gated_ray.sources.retry import OverloadedError
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
+_NOT_FOUND = 404
 _HOW_TO_SIGN_IN = "set HF_TOKEN or run `hf auth login`"
 
 
 @contextmanager
-def translated_errors(endpoint: str, repo: str, revision: str | None = None) -> Iterator[None]:
+def translated_errors(endpoint: str, repo: str, revision: str | None = None, *, hint: str = "") -> Iterator[None]:
     """Say what huggingface_hub's errors mean for the user.
 
     Args:
         endpoint: of the Hub that is asked.
         revision: as the user gave it, or the commit, which messages then leave out.
+        hint: what else to say where the Hub cannot be reached or does not know what is asked for.
 
     Raises:
         ReferenceNotFoundError: no such repository, revision or file.
@@ -61,11 +63,14 @@ def translated_errors(endpoint: str, repo: str, revision: str | None = None) -> 
     except HFValidationError as error:
         raise ReferenceNotFoundError(f"{name}: not a valid repository name") from error
     except HfHubHTTPError as error:
-        raise _refused(name, error.response.status_code, error.response.headers.get("Retry-After")) from error
+        status = error.response.status_code
+        if status == _NOT_FOUND:
+            raise InputError(f"{name}: the Hub answered {status}{hint}") from error
+        raise _refused(name, status, error.response.headers.get("Retry-After")) from error
     except OfflineModeIsEnabled as error:
         raise InputError(f"{name}: HF_HUB_OFFLINE forbids to ask the Hub; unset it, or give a folder") from error
     except (HTTPError, OSError) as error:
-        raise TransientError(f"{name}: cannot reach the Hub at {endpoint} ({type(error).__name__})") from error
+        raise TransientError(f"{name}: cannot reach the Hub at {endpoint} ({type(error).__name__}){hint}") from error
     except ValueError as error:
         raise TransientError(f"{name}: {endpoint} does not answer as a Hub does; check HF_ENDPOINT") from error
 

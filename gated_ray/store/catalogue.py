@@ -28,8 +28,13 @@ def open_store(url: str, endpoint_url: str | None = None) -> "Store":
     objects = open_objects(StoreSettings(url=url, endpoint_url=endpoint_url))
     publications = _complete_publications(objects)
     if not publications:
-        raise InputError(f"{objects.url}: no published models there; check the store's URL, or run the sweep first")
+        raise nothing_published(objects.url)
     return Store(objects, publications)
+
+
+def nothing_published(url: str) -> InputError:
+    """For a place that holds no published model, be it a store or not."""
+    return InputError(f"{url}: no published models there; check the store's URL, or run the sweep first")
 
 
 class Store:
@@ -38,6 +43,9 @@ class Store:
     def __init__(self, objects: Objects, publications: Sequence[Publication]) -> None:
         self._objects = objects
         self._publications = publications
+
+    def __repr__(self) -> str:
+        return f"Store({self._objects.url!r}, {len(self._publications)} published)"
 
     def neurons(self, model: str | None = None, revision: str | None = None, profile: str | None = None) -> ds.Dataset:
         """One row a neuron (schema `NEURONS`), read only as far as a query needs.

@@ -1,5 +1,6 @@
 """Tables to parquet bytes and back, always in memory and always the same bytes for the same rows."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -73,14 +74,22 @@ def _fits(have: pa.DataType, want: pa.DataType) -> bool:
 
 _MOST_GROUP_ROWS = 1 << 20
 
+_COLUMNS = "columns"
+"""Key, in a file's own metadata, of what each column means: readers other than Arrow do not show the fields' metadata."""
+
 
 def to_parquet(tables: Iterable[pa.Table], schema: pa.Schema) -> bytes:
-    """One parquet file with a row group for each table, or several of at most 2**20 rows; tables are taken one by one."""
+    """One parquet file with a row group for each table, or several of at most 2**20 rows; tables are taken one by one.
+
+    The schema's fields have descriptions, which also stand in the file's key-value metadata, as a JSON object by column.
+    """
     names = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_dictionary(f.type)]
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=names, write_statistics=True) as writer:
         for table in tables:
             writer.write_table(table, row_group_size=min(max(table.num_rows, 1), _MOST_GROUP_ROWS))
+        meanings = {field.name: field.metadata[b"description"].decode() for field in schema}
+        writer.add_key_value_metadata({_COLUMNS: json.dumps(meanings)})
     return cast(bytes, sink.getvalue().to_pybytes())
 
 

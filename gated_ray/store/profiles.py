@@ -48,5 +48,7 @@ def read_profile(objects: Objects, name: str) -> dict[str, Any] | None:
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
-    changed = [key for key in sorted({*theirs, *ours}) if theirs.get(key) != ours.get(key)]
+    """What differs, but for what follows from ``regions``: an identity has no pairs and no seed where nothing is sampled."""
+    unset = {key for key in ("pairs", "seed") if theirs.get(key) is None or ours.get(key) is None}
+    changed = [key for key in sorted({*theirs, *ours} - unset) if theirs.get(key) != ours.get(key)]
     return ", ".join(f"{key} is {theirs.get(key)!r} there and {ours.get(key)!r} here" for key in changed)

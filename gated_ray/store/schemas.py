@@ -166,8 +166,6 @@ EXPERT_LAYERS = pa.schema(
     },
 )
 
-_SEVERAL = "; several, where blocks differ, are joined by semicolons"
-
 MODELS = pa.schema(
     [
         *PARTITION_FIELDS,
@@ -192,8 +190,17 @@ MODELS = pa.schema(
         _field(
             "experts", pa.int32(), "experts of a layer (the largest number, where they differ); null without experts"
         ),
-        _field("activation", _STRING, "activation function as config.json names it; null where it does not" + _SEVERAL),
-        _field("product", _STRING, "how gate and in make the neuron's activation" + _SEVERAL),
+        _field(
+            "activation",
+            pa.list_(_STRING),
+            "activation functions as config.json names them, sorted, none where it does not; the whole formula is in product",
+        ),
+        _field(
+            "product",
+            pa.list_(_STRING),
+            "how gate and in make the neuron's activation, several where blocks differ, sorted "
+            "(act is activation, clip(x, c) keeps x within [-c, c])",
+        ),
         _field(
             "biases",
             pa.list_(_STRING),
@@ -201,11 +208,15 @@ MODELS = pa.schema(
         ),
         _field(
             "norm",
-            _STRING,
-            "norm before the block: rms, layer, or none where it reads the raw residual stream" + _SEVERAL,
+            pa.list_(_STRING),
+            "norms before the blocks, sorted: rms, layer, or none where a block reads the raw residual stream",
         ),
         _field("d_model", pa.int32(), "width of the residual stream (the largest, where stacks differ)"),
-        _field("d_mlp", pa.int32(), "neurons of a block (the largest, where they differ)"),
+        _field(
+            "d_mlp",
+            pa.int32(),
+            "neurons of a block (the largest, where they differ); experts' own size is in layers.neurons",
+        ),
         _field(
             "left_out",
             pa.list_(_STRING),
@@ -218,7 +229,7 @@ MODELS = pa.schema(
         _field("neurons", pa.int64(), "neurons of all blocks"),
         _field("neurons_without_cosine", pa.int64(), "neurons with a zero or non-finite vector"),
         _field("dtypes", pa.list_(_STRING), "stored dtypes of the tensors read, sorted"),
-        _field("quantization", _STRING, "format of the quantized weights, null for plain floats" + _SEVERAL),
+        _field("quantization", pa.list_(_STRING), "formats of the quantized weights, sorted; none for plain floats"),
         _field("weights", _STRING, "how weights were prepared: paper or residual"),
         _field("regions", _STRING, "mismatched regions: sampled, exact or none"),
         _field("pairs", pa.int64(), "least mismatched pairs a block, null unless sampled"),

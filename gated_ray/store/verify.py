@@ -18,6 +18,7 @@ from gated_ray.store.profiles import read_profile
 from gated_ray.store.publication import Publication, read_publication
 from gated_ray.store.records import RecordedObject, same_identity, settings_of
 from gated_ray.store.units import Manifest, read_manifests
+from gated_ray.vocabulary import counted
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Verification:
 
     def __str__(self) -> str:
         return (
-            f"{self.models} models, {self.units} units, {self.objects} objects, {self.bytes / 1e6:.1f} MB, "
-            f"{len(self.problems)} problems"
+            f"{counted(self.models, 'model')}, {counted(self.units, 'unit')}, {counted(self.objects, 'object')}, "
+            f"{self.bytes / 1e6:.1f} MB, {counted(len(self.problems), 'problem')}"
         )
 
 

@@ -136,7 +136,7 @@ def test_what_the_models_table_says(swept: tuple[Path, SweepResult]) -> None:
     }
     for name, row in rows.items():
         assert (row["experts"], row["d_mlp"], row["model_type"], row["rule"]) == (EXPERTS, NEURONS, name, name)
-        assert (row["resolved_by"], row["quantization"], row["left_out"]) == ("rules", None, [])
+        assert (row["resolved_by"], row["quantization"], row["left_out"]) == ("rules", [], [])
         assert row["biases"] == (["gate", "in", "out"] if name == "gpt_oss" else [])
     assert rows["mixtral"]["product"] != rows["gpt_oss"]["product"]
 

@@ -44,7 +44,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
     (row,) = (line.split() for line in printed.out.splitlines() if model.name in line)
     gigabytes = 3 * LAYERS * D_MLP * 32 * 2 / 1e9 + LAYERS * 32 * 2 / 1e9
     assert row[3:] == ["llama", str(LAYERS), str(LAYERS * D_MLP), f"{gigabytes:.3f}", "2", "2", f"{gigabytes:.3f}"]
-    assert "1 models, 2 units to do, 0.000 GB to read, 1 models cannot be read" in printed.out
+    assert "1 model, 2 units to do, 0.000 GB to read, 1 model cannot be read" in printed.out
     assert printed.err.splitlines() == [f"FAILED {tmp_path / 'absent'}: no such folder"]
 
 
@@ -52,7 +52,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
 def test_a_sweep_of_nothing_but_bad_models_starts_no_ray(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = run_sweep(sweep_settings(tmp_path / "store", [tmp_path / "absent"]))
     assert [failure.reference for failure in result.failures] == [str(tmp_path / "absent")]
-    assert "0 models, 0 neurons, 1 failures" in capsys.readouterr().out
+    assert "0 models, 0 neurons, 1 failure," in capsys.readouterr().out
 
 
 def test_the_same_model_asked_for_twice_is_planned_once(model: Path, tmp_path: Path) -> None:

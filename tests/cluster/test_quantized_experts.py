@@ -43,4 +43,4 @@ def test_what_is_stored_is_what_is_measured(
     expected = gated_ray.analyze(str(plain), regions="none").neurons
     assert store.neurons().to_table().drop(PARTITION).equals(expected.drop(PARTITION))
     (row,) = store.models().to_pylist()
-    assert (row["quantization"], row["dtypes"], row["experts"]) == (format_name, dtypes, 5)
+    assert (row["quantization"], row["dtypes"], row["experts"]) == ([format_name], dtypes, 5)

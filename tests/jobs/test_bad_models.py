@@ -65,7 +65,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
 def test_the_sound_model_is_published(swept: Swept) -> None:
     assert swept.done.returncode == 1
     assert [row["model_name"] for row in open_store(str(swept.store)).models().to_pylist()] == ["good"]
-    assert f"1 models, 88 neurons, {len(BROKEN) + len(ON_THE_HUB) + len(NOWHERE)} failures" in swept.done.stdout
+    assert f"1 model, 88 neurons, {len(BROKEN) + len(ON_THE_HUB) + len(NOWHERE)} failures" in swept.done.stdout
 
 
 @pytest.mark.parametrize("name", BROKEN)

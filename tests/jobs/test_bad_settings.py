@@ -21,7 +21,13 @@ SETTINGS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
     "unknown key of report": ("report", ["stroe.url=x"], ("stroe",)),
     "text for a number": ("sweep", ["cluster.workers=many"], ("workers", "many")),
     "text for a flag": ("sweep", ["dry_run=perhaps"], ("dry_run", "perhaps")),
-    "a number for a list": ("sweep", ["models.refs=3"], ("refs",)),
+    "a number for a list": ("sweep", ["models.refs=3"], ("models.refs is a list: write 'models.refs=[3]'",)),
+    "a model for a list": (
+        "sweep",
+        ["models.refs=org/m@v1"],
+        ("models.refs is a list: write 'models.refs=[org/m@v1]'",),
+    ),
+    "a profile of one's own": ("report", ["profile=paper-exact"], ("paper, residual", "profile.name=paper-exact")),
     "a list for text": ("verify", ["store.url=[a,b]"], ("url",)),
     "text for a flag of report": ("report", ["debug=perhaps"], ("debug", "perhaps")),
     "no such choice": ("sweep", ["profile.weights=folded"], ("profile.weights", "folded", "residual")),
@@ -122,7 +128,7 @@ def test_a_bucket_that_is_not_there(
     ("override", "difference"),
     [
         ("profile.seed=1", "seed is 0 there and 1 here"),
-        ("profile.regions=exact", "regions is 'sampled' there and 'exact' here"),
+        ("profile.regions=exact", ": regions is 'sampled' there and 'exact' here;"),
         ("profile.weights=residual", "weights is 'paper' there and 'residual' here"),
         ("profile.pairs=5", "pairs is 2000000 there and 5 here"),
     ],
@@ -137,10 +143,15 @@ def test_a_profile_that_means_something_else_in_the_store(
     assert difference in the_line(capsys)
 
 
-def test_an_empty_store_is_not_a_fault_of_verify_but_of_report(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_place_that_holds_no_published_model(
+    claimed: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call_job("report", f"store.url={tmp_path / 'store'}", f"out={tmp_path / 'out'}") == 1
-    assert "no published models there" in the_line(capsys)
-    assert call_job("verify", f"store.url={tmp_path / 'store'}") == 0
-    assert list(tmp_path.iterdir()) == []
+    """No store at all, and one in which nothing is published yet."""
+    store = tmp_path / "store"
+    if claimed:
+        claim_profile(open_objects(StoreSettings(url=str(store))), ProfileSettings())
+    for job, overrides in (("report", [f"out={tmp_path / 'out'}"]), ("verify", [])):
+        assert call_job(job, f"store.url={store}", *overrides) == 1
+        assert the_line(capsys).startswith(f"error: {store}: no published models there")
+    assert list(tmp_path.iterdir()) == ([store] if claimed else [])

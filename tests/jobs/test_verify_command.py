@@ -17,13 +17,14 @@ def test_damage_is_found_and_mended_as_verify_says(tmp_path: Path, capsys: pytes
     assert call_job(*sweep) == 0
     capsys.readouterr()
     assert call_job(*verify) == 0
-    assert "1 published models, 2 units, 7 objects" in capsys.readouterr().out
+    assert "1 published model, 2 units, 7 objects" in capsys.readouterr().out
 
     (raw,) = (store / "raw" / "neurons").rglob("00001-*.parquet")
     good = raw.read_bytes()
     raw.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     assert call_job(*verify) == 1
-    problem, advice, _ = capsys.readouterr().out.splitlines()
+    problem, advice, total = capsys.readouterr().out.splitlines()
+    assert total.endswith(": 1 problem")
     assert problem.startswith("PROBLEM ")
     assert raw.relative_to(store).as_posix() in problem
     assert "published.json" in advice

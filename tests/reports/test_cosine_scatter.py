@@ -131,6 +131,21 @@ def test_experts_share_a_panel_and_components_do_not() -> None:
     assert len(points(drawn[0]).get_offsets()) == sum(sum(QWEN[n].values()) for n in range(3))
 
 
+def test_the_note_says_what_a_panel_and_its_bands_are_of() -> None:
+    one = notes(cosine_scatter(*tables("org/model", blocks(QWEN))[:2]))
+    assert "One panel a layer, one point a neuron" in one
+    assert "Grey bands: 95 % of the cosines between different neurons." in one
+    experts = [block(1, QWEN[n], "expert", n) for n in range(2)]
+    shared = [*experts, block(1, QWEN[9], "shared_expert")]
+    of_both, of_experts = (notes(cosine_scatter(*tables("org/moe", made)[:2])) for made in (shared, experts))
+    assert "One panel a layer and component, one" in of_both
+    assert "One panel a layer, one" in of_experts
+    for note in (of_both, of_experts):
+        assert "between different neurons (of experts: the mean of the ends of each expert's own)." in note
+    plain = [block(0, PLAIN[0], "encoder_mlp"), block(0, PLAIN[1], "decoder_mlp")]
+    assert "One panel a layer and component, scaled" in notes(cosine_scatter(*tables("org/t5", plain)[:2]))
+
+
 def test_a_plain_model_has_a_histogram_a_layer() -> None:
     neurons, layers, _ = tables("EleutherAI/pythia-14m", blocks(PLAIN))
     drawn = panels(cosine_scatter(neurons, layers))

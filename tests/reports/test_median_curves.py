@@ -169,3 +169,17 @@ def test_labels_stand_at_the_ends_of_their_curves_where_there_is_room() -> None:
     for text in axes.texts:
         end = curves(axes)[text.get_text()].get_ydata()[-1]
         assert text.get_position()[1] == pytest.approx((end - low) / (high - low))
+
+
+def test_means_of_medians_are_told() -> None:
+    simple = model("org/a", 2)
+    assert not median_curves(*joined(simple)).texts
+    shared = tables("org/moe", [block(0, GATED), block(1, GATED, "expert", 0), block(1, GATED, "shared_expert")])
+    figure = median_curves(*joined(simple, shared))
+    (note,) = figure.texts
+    assert "the mean of their medians, weighted by neurons" in note.get_text()
+    figure.canvas.draw()
+    box = note.get_window_extent()
+    assert figure.bbox.x0 <= box.x0
+    assert box.x1 <= figure.bbox.x1
+    assert not any(box.overlaps(axes.get_tightbbox(for_layout_only=True)) for axes in figure.axes)

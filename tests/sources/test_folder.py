@@ -2,14 +2,19 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import AccessError, CheckpointError, ReferenceNotFoundError, TransientError
+from gated_ray.sources import folder as folder_module
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint
+from gated_ray.sources.folder import FolderOrigin
+from gated_ray.sources.origin import FileVersion
 from gated_ray.sources.slices import TensorSlice
 from tests.checkpoints.sound import CONFIG, FIRST, INDEX, LAST, set_config, sound_checkpoint
 from tests.sources.reading import read_bytes, stored_bytes
@@ -55,6 +60,30 @@ def test_steps_of_one_training_run_have_revisions_of_their_own() -> None:
 def test_a_copy_elsewhere_is_the_same_revision(tmp_path: Path) -> None:
     shutil.copytree(DATA / "main", tmp_path / "other-name", copy_function=shutil.copyfile)
     assert _revision(tmp_path / "other-name") == _revision(DATA / "main")
+
+
+def test_content_that_takes_long_to_read_is_announced_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = open_checkpoint(str(folder))
+    revision = checkpoint.revision()
+    assert capsys.readouterr() == ("", "")
+    said = threading.Event()
+    digest = FolderOrigin._digest
+
+    def slow(self: FolderOrigin, file: FileVersion) -> str:
+        assert said.wait(30)
+        return digest(self, file)
+
+    def say(*words: object, **options: Any) -> None:
+        print(*words, **options)
+        said.set()
+
+    monkeypatch.setattr(folder_module, "_SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(folder_module, "print", say, raising=False)
+    monkeypatch.setattr(FolderOrigin, "_digest", slow)
+    assert checkpoint.revision() == revision
+    assert capsys.readouterr() == ("", f"reading {folder} (0.0 GB) to name its revision\n")
 
 
 def test_the_config_is_part_of_the_revision(folder: Path) -> None:

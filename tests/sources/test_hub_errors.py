@@ -16,6 +16,7 @@ from tests.servers.hub_http import Response
 
 TOKEN = "hf_that_opens_it"
 OTHER = "hf_of_somebody_else"
+NO_FOLDER = r"\(there is no folder of that name either\)"
 
 
 @pytest.fixture
@@ -116,6 +117,13 @@ def test_a_refusal_that_would_be_repeated_is_not(hub: HubServer, folder: Path, p
     assert not pauses
 
 
+def test_an_answer_that_there_is_no_such_thing(hub: HubServer, pauses: list[float]) -> None:
+    hub.faults.append(always(lambda _: Response(404, {}, b"{}"), on_hub))
+    with pytest.raises(InputError, match=rf"org/name: the Hub answered 404 {NO_FOLDER}"):
+        open_checkpoint("org/name")
+    assert not pauses
+
+
 def test_offline_mode(hub: HubServer, monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE" in _refusal("org/name", InputError)
@@ -125,7 +133,7 @@ def test_offline_mode(hub: HubServer, monkeypatch: pytest.MonkeyPatch, pauses: l
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "127.0.0.1:9"])
 def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch, pauses: list[float], endpoint: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
-    with pytest.raises(TransientError, match=rf"org/name: cannot reach the Hub at {endpoint} \(\w+\)"):
+    with pytest.raises(TransientError, match=rf"org/name: cannot reach the Hub at {endpoint} \(\w+\) {NO_FOLDER}"):
         open_checkpoint("org/name")
     assert len(pauses) == 4
 

@@ -102,7 +102,8 @@ def model_row(partition: Partition) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(set(MODELS.names) - set(partition.columns))
     derived = ("blocks", "neurons", "neurons_without_cosine", "bytes_read", "seconds")
     row = {name: value for name, value in row.items() if name not in derived}
-    lists = {"dtypes": ["BF16"], "components": ["mlp"], "biases": [], "left_out": []}
+    lists = {"dtypes": ["BF16"], "components": ["mlp"], "biases": [], "left_out": [], "quantization": []}
+    lists |= {"activation": ["silu"], "product": ["act(gate) * in"], "norm": ["rms"]}
     return row | {"source": "hub", "gated": True, "d_model": 4, **lists, **PROFILE.identity()}
 
 

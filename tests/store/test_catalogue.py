@@ -54,6 +54,10 @@ def test_neurons_come_back_as_they_were_stored(store: Store) -> None:
     assert table.to_pylist() == made
 
 
+def test_repr_says_where_it_is_and_how_much_is_there(store: Store, swept: Objects) -> None:
+    assert repr(store) == f"Store({swept.url!r}, 2 published)"
+
+
 def test_a_query_reads_columns_and_rows_of_its_choice(store: Store) -> None:
     wanted = (ds.field("layer") == 1) & (ds.field("model_name") == LLAMA.model)
     table = store.neurons().to_table(columns=["model_name", "neuron", "io_class"], filter=wanted)

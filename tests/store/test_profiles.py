@@ -36,6 +36,12 @@ def test_other_settings_are_refused_and_the_difference_named(objects: Objects) -
     claim_profile(objects, replace(PROFILE, weights="residual", seed=7, name="mine"))
 
 
+def test_what_follows_from_another_setting_is_no_difference(objects: Objects) -> None:
+    claim_profile(objects, PROFILE)
+    with pytest.raises(StoreError, match=r"with other settings: regions is 'sampled' there and 'none' here; give"):
+        claim_profile(objects, replace(PROFILE, regions="none"))
+
+
 def test_another_measure_version_is_refused(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
     claim_profile(objects, PROFILE)
     monkeypatch.setattr("gated_ray.settings.MEASURE_VERSION", 2)

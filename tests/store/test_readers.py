@@ -1,5 +1,6 @@
 """The readers that people use see every row, with model, revision and profile, in a folder of two models."""
 
+import json
 from pathlib import Path
 
 import datasets
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gated_ray.settings import StoreSettings
-from gated_ray.store.keys import table_key
+from gated_ray.store.keys import TABLES, table_key
 from gated_ray.store.objects import open_objects
 from tests.store.made_up import D_MLP, DENSE_UNITS, LLAMA, MOE, MOE_UNITS, KilledError, sweep, unit_tables
 
@@ -110,6 +111,16 @@ def test_every_reader_reads_the_smaller_tables(neurons: Path, tmp_path: Path, ta
     read.append(loaded.with_format("arrow")[:])
     for each in read:
         assert sorted(each.select(partition).to_pylist(), key=repr) == [place.columns for place in wanted]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_duckdb_shows_what_columns_mean(neurons: Path, table: str) -> None:
+    (file,) = (neurons.parent / table).glob(f"model={MOE.encoded_model}/**/part-00000.parquet")
+    with duckdb.connect() as connection:
+        query = f"SELECT decode(value) FROM parquet_kv_metadata('{file}') WHERE decode(key) = 'columns'"
+        ((text,),) = connection.sql(query).fetchall()
+    schema = pq.read_schema(file)
+    assert json.loads(text) == {name: schema.field(name).metadata[b"description"].decode() for name in schema.names}
 
 
 def test_what_a_killed_writer_leaves_behind_disturbs_no_reader(

@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
 from gated_ray.reports.figures.bars import COLOURS
-from gated_ray.reports.figures.panels import cosine_axes, layer_panels
-from gated_ray.reports.figures.regions import mismatched_region
+from gated_ray.reports.figures.panels import cosine_axes, layer_panels, one_panel_each
+from gated_ray.reports.figures.regions import band_words, mismatched_region
 from gated_ray.reports.figures.style import styled
 from gated_ray.reports.layer_rows import heading, layer_rows
 
@@ -20,7 +20,7 @@ _COLOURS = [
 
 
 def in_out_histograms(neurons: pa.Table, layers: pa.Table, title: str | None = None) -> Figure:
-    """One panel a layer: the share of its neurons in 40 bins of cos(w_in, w_out), each panel to its own highest bin.
+    """One panel a layer and component: the share of its neurons in 40 bins of cos(w_in, w_out), each panel to its own highest bin.
 
     Args:
         neurons: columns ``layer``, ``component`` and ``cos_in_out`` of schema `NEURONS`, one model; nulls are left out.
@@ -33,11 +33,11 @@ def in_out_histograms(neurons: pa.Table, layers: pa.Table, title: str | None = N
     rows = layer_rows(layers)
     regions = [mismatched_region(layers, row, "in_out") for row in rows]
     note = (
-        "One panel a layer, scaled to its highest bin; bins of 0.05. Red: enrichment, blue: depletion (threshold ±0.5, "
+        f"{one_panel_each(rows)}, scaled to its highest bin; bins of 0.05. Red: enrichment, blue: depletion (threshold ±0.5, "
         "dashed). Dotted: median."
     )
     if any(regions):
-        note += " Grey band: 95 % of the cosines between different neurons."
+        note += f" {band_words(layers, 'band')}"
     with styled():
         figure, panels = layer_panels(
             rows, title or heading(layers), "cos($w_\\mathrm{in}$, $w_\\mathrm{out}$)", "neurons", note

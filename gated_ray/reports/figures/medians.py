@@ -13,9 +13,12 @@ from gated_ray.reports.depth_curves import DepthCurve, depth_curves
 from gated_ray.reports.figures.style import GREY, WIDTH, new_figure, shortened, styled
 
 _LEFT, _TOP, _BOTTOM, _GAP = 0.6, 0.3, 0.42, 0.5  # inches
+_NOTE_HEIGHT = 0.16  # inches
 _LEAST_HEIGHT, _LABEL_HEIGHT = 2.3, 0.115  # inches
 _LEADER, _SAMPLE, _LETTER = 0.28, 0.3, 0.052  # inches: from the curve's end, of line style, and a label's letter
 _LONGEST = 48  # letters of a label
+
+_NOTE = "Layers of several MLPs (a shared expert beside experts): the mean of their medians, weighted by neurons."
 
 _COLOURS = (
     "#000000",
@@ -45,6 +48,8 @@ def median_curves(layers: pa.Table, models: pa.Table) -> Figure:
     letters = min(_LONGEST, max(len(curve.label) for curve in curves))
     width = WIDTH - _LEFT - _LEADER - _SAMPLE - 0.14 - letters * _LETTER
     height = _TOP + sum(heights) + (len(groups) - 1) * (_GAP + _TOP) + _BOTTOM
+    averaged = any(curve.averaged for curve in curves)
+    height += _NOTE_HEIGHT * averaged
     with styled():
         figure = new_figure(WIDTH, height)
         top = height
@@ -55,6 +60,8 @@ def median_curves(layers: pa.Table, models: pa.Table) -> Figure:
             _draw(axes, group, _limits(curves), width, panel_height)
             axes.set_title("gated models" if group[0].gated else "plain models", loc="left", fontweight="bold")
             axes.set_xlabel("relative depth (layer / last layer)")
+        if averaged:
+            figure.text(_LEFT / WIDTH, 0.04 / height, _NOTE, va="bottom", fontsize=6, color="#444444")
     return figure
 
 

@@ -57,6 +57,12 @@ def layer_panels(rows: list[LayerRow], title: str, x_label: str, y_label: str, n
     return figure, panels
 
 
+def one_panel_each(rows: list[LayerRow]) -> str:
+    """What a panel of these rows is of, for the note."""
+    several = len({row.component for row in rows}) > 1
+    return "One panel a layer and component" if several else "One panel a layer"
+
+
 def heading_axes(figure: Figure) -> Axes:
     """Axes for a horizontal colour bar, at the right of the heading of a figure from `layer_panels`."""
     width, height = figure.get_size_inches()

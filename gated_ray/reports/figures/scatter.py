@@ -8,8 +8,8 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from gated_ray.reports.figures.histograms import in_out_histograms
-from gated_ray.reports.figures.panels import cosine_axes, heading_axes, layer_panels
-from gated_ray.reports.figures.regions import mismatched_region
+from gated_ray.reports.figures.panels import cosine_axes, heading_axes, layer_panels, one_panel_each
+from gated_ray.reports.figures.regions import band_words, mismatched_region
 from gated_ray.reports.figures.style import styled
 from gated_ray.reports.layer_rows import LayerRow, heading, layer_rows
 from gated_ray.vocabulary import COSINES
@@ -21,7 +21,7 @@ _SEED = 0
 
 
 def cosine_scatter(neurons: pa.Table, layers: pa.Table, title: str | None = None) -> Figure:
-    """One panel a layer: cos(w_gate, w_out) across, cos(w_in, w_out) up, cos(w_gate, w_in) as colour.
+    """One panel a layer and component: cos(w_gate, w_out) across, cos(w_in, w_out) up, cos(w_gate, w_in) as colour.
 
     A plain model has cos(w_in, w_out) alone: its panels are histograms of that (see `in_out_histograms`).
 
@@ -84,9 +84,9 @@ def _shade(axes: Axes, layers: pa.Table, row: LayerRow) -> None:
 
 
 def _note(rows: list[LayerRow], layers: pa.Table) -> str:
-    parts = ["One panel a layer, one point a neuron, after the canonical sign. Dashed: the class threshold ±0.5."]
+    parts = [f"{one_panel_each(rows)}, one point a neuron, after the canonical sign. Dashed: the class threshold ±0.5."]
     if any(mismatched_region(layers, row, "in_out") for row in rows):
-        parts.append("Grey bands: 95 % of the cosines between different neurons.")
+        parts.append(band_words(layers, "bands"))
     if max(row.classed for row in rows) > POINTS:
-        parts.append(f"Layers of more than {POINTS:,} neurons show {POINTS:,} of them, drawn at random (seed {_SEED}).")
+        parts.append(f"Panels of more than {POINTS:,} neurons show {POINTS:,} of them, drawn at random (seed {_SEED}).")
     return " ".join(parts)
