@@ -90,19 +90,25 @@ def router_of(layer: Layer, modules: Sequence[Module]) -> tuple[str, int] | None
     return None
 
 
-def check_alike(blocks: Sequence[Block], ref: str) -> None:
-    """Raise CheckpointError where layers have different numbers of experts, for models of which nothing says how many."""
+def check_alike(blocks: Sequence[Block], uncounted: Collection[int], ref: str) -> None:
+    """Raise CheckpointError where a layer has fewer experts than others, and neither config nor router says how many.
+
+    Args:
+        blocks: of the stack.
+        uncounted: layers of which nothing says it.
+        ref: the checkpoint, for messages.
+    """
     counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for block in blocks:
         if block.expert is not None:
             counts[block.component][block.layer] += 1
     for component, by_layer in counts.items():
         most = max(by_layer.values())
-        fewer = [layer for layer, count in sorted(by_layer.items()) if count < most]
-        if fewer:
-            raise CheckpointError(
-                f"{ref}: layers.{fewer[0]} has {by_layer[fewer[0]]} blocks that are {component}, other layers {most}"
-            )
+        for layer, count in sorted(by_layer.items()):
+            if layer in uncounted and count < most:
+                raise CheckpointError(
+                    f"{ref}: layers.{layer} has {count} blocks that are {component}, other layers {most}"
+                )
 
 
 def check_sizes(blocks: Sequence[Block], config: Mapping[str, Any], rule: Rule, ref: str) -> None:

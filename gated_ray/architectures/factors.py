@@ -63,7 +63,7 @@ def multiplier(entry: str, config: Mapping[str, Any], ref: str) -> float:
         value = config_value(config, (key,))
         if value is None and part.endswith("?"):
             return 1.0
-        if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value <= 0:
             raise CheckpointError(f"{ref}: config.json says {key}={value!r}; a factor is a positive number")
         values.append(value)
     return float(values[0]) / math.sqrt(values[1]) if len(values) == 2 else float(values[0])

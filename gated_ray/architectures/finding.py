@@ -10,7 +10,7 @@ from gated_ray.architectures.assembly import assemble
 from gated_ray.architectures.blocks import Block
 from gated_ray.architectures.checks import check_alike, check_experts, check_layers, check_sizes, router_of
 from gated_ray.architectures.choosing import Stack, choose_stacks
-from gated_ray.architectures.configuration import backbone_type, config_value, stack_config, text_config
+from gated_ray.architectures.configuration import backbone_type, config_number, config_value, stack_config, text_config
 from gated_ray.architectures.evidence import CAVEAT_BY_NAMES
 from gated_ray.architectures.leftovers import left_out, unrecognised
 from gated_ray.architectures.quantization.detect import stored_tensors
@@ -109,10 +109,13 @@ def _blocks_of_stack(stack: Stack, checkpoint: Checkpoint, by_names: bool) -> li
         check_experts(layer, modules, of_layer, config, rules[0], ref, where)
         refuse_unclaimed(layer, modules, of_layer, rules, by_names, where)
         blocks += of_layer
-    if not config_value(config, rules[0].experts) and not any(
-        router_of(stack.layers[number], stack.modules[number]) for number in layers
-    ):
-        check_alike(blocks, ref)
+    uncounted = {
+        number
+        for number in layers
+        if config_number(config, rules[0].experts, ref, number) is None
+        and router_of(stack.layers[number], stack.modules[number]) is None
+    }
+    check_alike(blocks, uncounted, ref)
     check_sizes(blocks, config, rules[0], ref)
     return blocks
 

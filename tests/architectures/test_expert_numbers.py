@@ -51,6 +51,18 @@ def test_layers_that_disagree_where_nothing_says_how_many_experts(tmp_path: Path
         architecture_of(model, tmp_path)
 
 
+def test_a_layer_that_lost_its_router_and_an_expert(tmp_path: Path) -> None:
+    lost = drop(r"layers\.1\.mlp\.(gate\.weight|experts\.2\.)")
+    with pytest.raises(CheckpointError, match=r"layers\.1 has 2 blocks that are expert, other layers 3"):
+        architecture_of(edited(moe("qwen3_moe"), unsay("num_experts"), lost), tmp_path)
+
+
+def test_a_list_of_the_config_that_is_too_short(tmp_path: Path) -> None:
+    model = edited(moe("qwen3_moe"), NO_ROUTER, say(num_experts=[EXPERTS]), drop(r"layers\.1\.mlp\.experts\.2\."))
+    with pytest.raises(CheckpointError, match=r"layers\.1 has 2 blocks that are expert, other layers 3"):
+        architecture_of(model, tmp_path)
+
+
 def test_layers_may_have_different_numbers_of_experts_as_their_routers_say(tmp_path: Path) -> None:
     assert _experts(_one_more(), tmp_path / "a") == [EXPERTS, EXPERTS + 1]
     halved = edited(_one_more(), drop(rf"layers\.1\.mlp\.experts\.{EXPERTS}"))

@@ -114,7 +114,7 @@ def test_a_constant_of_the_config_multiplies_what_is_written(tmp_path: Path, mod
     assert_numbers(measured(model, tmp_path), expected)
 
 
-@pytest.mark.parametrize("value", [0, 0.0, -0.22, float("inf"), "0.22"])
+@pytest.mark.parametrize("value", [0, 0.0, -0.22, float("inf"), "0.22", True])
 @pytest.mark.parametrize("model_type", CONSTANTS)
 def test_a_constant_that_no_model_has_is_refused(tmp_path: Path, model_type: str, value: object) -> None:
     key = CONSTANTS[model_type][0]
