@@ -16,12 +16,22 @@ _MLP = re.compile(
     r"|intermediate|ff_proj|ff_out|DenseReluDense)(_proj)?([._]|$)",
     re.IGNORECASE,
 )
+"""Names that MLPs have, and other modules too."""
+
 _STRONG = re.compile(r"(^|[._])(mlps?|ffn?|feed_?forward|moe)([._]|$)", re.IGNORECASE)
+"""Names that only MLPs and what stands before and after them have, whatever else the name says."""
+
 _ATTENTION = re.compile(
     r"((self|cross|linear|gated)_)?((self_)?(attn|att|attention)|mamba|conv|short_conv|temporal_block)\."
 )
+"""Modules of a layer whose tensors are never an MLP's."""
+
 _AFTER_ATTENTION = re.compile(r"post_attention_(layer)?norm\.(weight|bias)")
+"""In some models the norm before the MLP, in others one that follows attention."""
+
 _FACTOR = re.compile(r"^(?!.*norm).*(scale|gamma|lambda|alpha)|^(final|post)_(layer)?norm\d?\.", re.IGNORECASE)
+"""Names of what multiplies a stream or the output of a block; norms that do are told by where they stand."""
+
 _NORMS_OF_ATTENTION = ("input_layernorm.weight", "input_layernorm.bias", "post_attention_layernorm.weight")
 _DIGITS = re.compile(r"(?<![^.])\d+(?![^.])")
 
