@@ -15,8 +15,6 @@ from gated_ray.architectures.rules import Rule
 from gated_ray.architectures.stacks import Layer, Module
 from gated_ray.errors import CheckpointError, UnsupportedError
 
-_NUMBERED = re.compile(r".*\.(\d+)\.")
-
 
 def assemble(
     number: int,
@@ -87,8 +85,7 @@ def _component(module: Module, found: Sequence[Matrices], rule: Rule) -> str:
         return "shared_expert"
     if found[0].expert is not None:
         return "expert"
-    numbered = _NUMBERED.fullmatch(module.path)
-    return f"mlp_{numbered[1]}" if numbered and "mlps" in module.path else "mlp"
+    return f"mlp_{module.index}" if module.index and "mlps" in module.path else "mlp"
 
 
 def _fitting(component: str, module: Module, layer: Layer, rules: Sequence[Rule], where: str) -> Rule:
@@ -108,13 +105,7 @@ def _fitting(component: str, module: Module, layer: Layer, rules: Sequence[Rule]
 def norm_names(rule: Rule, module: Module) -> list[str]:
     """Names, relative to the layer, of the norms and scales that a rule asks for."""
     names = (rule.pre_norm, *rule.post_norms, *rule.scales, *rule.tanh_scales, rule.inner_norm)
-    return [in_module(name, module) for name in names if name]
-
-
-def in_module(name: str, module: Module) -> str:
-    """A rule's name with its placeholders filled in."""
-    numbered = _NUMBERED.fullmatch(module.path)
-    return name.replace("{module}", module.path.removesuffix(".")).replace("{index}", numbered[1] if numbered else "")
+    return [module.named(name) for name in names if name]
 
 
 def _block(
@@ -127,7 +118,7 @@ def _block(
     config: Mapping[str, Any],
     ref: str,
 ) -> Block:
-    pre_norm, write, inner_norm = block_factors(rule, module, found, layer, in_module, ref)
+    pre_norm, write, inner_norm = block_factors(rule, module, found, layer, ref)
     activation = config_value(config, rule.activation)
     return Block(
         layer=number,
@@ -144,7 +135,7 @@ def _block(
         gate_multiplier=multiplier(rule.gate_multiplier, config, ref),
         activation=activation if isinstance(activation, str) else rule.activation_name or None,
         product=product_of(rule.product, config, number, ref),
-        biases=block_biases(module, found, rule.norm, in_module(rule.pre_norm, module), layer, ref),
+        biases=block_biases(module, found, rule.norm, module.named(rule.pre_norm), layer, ref),
     )
 
 

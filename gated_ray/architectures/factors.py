@@ -1,7 +1,7 @@
 """Norm gains, scales and constant factors of a block."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gated_ray.architectures.blocks import Factor
@@ -12,11 +12,9 @@ from gated_ray.architectures.stacks import Layer, Module
 from gated_ray.errors import CheckpointError, UnsupportedError
 from gated_ray.sources.headers import TensorRecord
 
-InModule = Callable[[str, Module], str]
-
 
 def block_factors(
-    rule: Rule, module: Module, found: Matrices, layer: Layer, in_module: InModule, ref: str
+    rule: Rule, module: Module, found: Matrices, layer: Layer, ref: str
 ) -> tuple[Factor | None, tuple[Factor, ...], Factor | None]:
     """Gain of the norm before, factors of the output, gain of the norm over neurons.
 
@@ -25,7 +23,7 @@ def block_factors(
     """
 
     def record(name: str, length: int, or_one: bool = False) -> TensorRecord:
-        stored = layer[in_module(name, module)]
+        stored = layer[module.named(name)]
         found_record = stored.parts["weight"] if stored.codec is None else None
         if found_record is None:
             raise UnsupportedError(f"{ref}: {stored.name} is quantized, which a norm is not")

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from gated_ray.architectures.blocks import Matrix
 from gated_ray.architectures.rules import Form
 from gated_ray.architectures.stacks import Layer, Module
-from gated_ray.architectures.stored import StoredTensor
+from gated_ray.architectures.stored import FLOATS, StoredTensor
 from gated_ray.errors import CheckpointError, UnsupportedError
 from gated_ray.sources.headers import TensorRecord
-
-_FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 @dataclass(frozen=True)
@@ -66,10 +64,10 @@ def _check_tensor(tensor: StoredTensor, ref: str) -> None:
 
 def check_float(record: TensorRecord, ref: str) -> None:
     """Raise UnsupportedError for a dtype that is no plain float: a bare cast of quantized weights is plausible garbage."""
-    if record.dtype not in _FLOATS:
+    if record.dtype not in FLOATS:
         raise UnsupportedError(
             f"{ref}: tensor {record.name} is stored as {record.dtype} and nothing says how to decode it; "
-            f"plain weights are {', '.join(_FLOATS)}"
+            f"plain weights are {', '.join(FLOATS)}"
         )
 
 

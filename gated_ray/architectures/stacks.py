@@ -53,6 +53,16 @@ class Module:
     expert: int | None
 
     @property
+    def index(self) -> str:
+        """The last number in the path, where a layer has several modules of a kind; else empty."""
+        numbers: list[str] = re.findall(r"\.(\d+)(?=\.)", self.path)
+        return numbers[-1] if numbers else ""
+
+    def named(self, template: str) -> str:
+        """A rule's name, with ``{module}`` and ``{index}`` filled in; relative to the layer."""
+        return template.replace("{module}", self.path.removesuffix(".")).replace("{index}", self.index)
+
+    @property
     def holder(self) -> str:
         """The module that holds the block and what routes to it, ending with a dot."""
         parent = re.sub(r"[^.]*(expert|shared_mlp)[^.]*(\.mlp)?\.$", "", self.experts)

@@ -8,6 +8,9 @@ import torch
 
 from gated_ray.sources.headers import TensorRecord
 
+FLOATS = ("F64", "F32", "F16", "BF16")
+"""Stored dtypes that are numbers as they stand."""
+
 
 class Codec(Protocol):
     """One way of storing quantized weights. Frozen and picklable: it travels with the unit."""

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Collection, Sequence
 
-from gated_ray.architectures.assembly import in_module, norm_names
+from gated_ray.architectures.assembly import norm_names
 from gated_ray.architectures.biases import bias_names, bias_of_norm
 from gated_ray.architectures.blocks import Block
 from gated_ray.architectures.rules import Rule
@@ -67,7 +67,7 @@ def refuse_unclaimed(
         return
     norms = {name for rule in rules for module in modules for name in norm_names(rule, module)}
     known = {name for module in modules for name in module.names} | norms
-    known |= {bias_of_norm(in_module(rule.pre_norm, module)) for rule in rules for module in modules}
+    known |= {bias_of_norm(module.named(rule.pre_norm)) for rule in rules for module in modules}
     known |= {module.path + name for module in modules for name in bias_names(module.form).values()}
     beside = [re.compile(pattern) for rule in rules for pattern in rule.beside]
     holders = tuple(sorted({module.holder for module in modules if module.holder}))

@@ -1,8 +1,6 @@
 """`gated_ray.analyze` against reading the same bytes once, and its memory."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +9,14 @@ from tempfile import TemporaryDirectory
 import gated_ray
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.sources.checkpoint import open_checkpoint
-from tests.benchmarks.measure import Ratio, alternating
+from tests.benchmarks.measure import Ratio, alternating, memory_above_imports
 from tests.checkpoints.planted import plant_checkpoint, published_table
 
 _MODEL = "Qwen/Qwen2.5-0.5B"
 _REPEATS = 7
+
+_IMPORTS = "import gated_ray"
+_WORK = "gated_ray.analyze(sys.argv[1], regions='none')"
 
 
 @contextmanager
@@ -47,24 +48,6 @@ def _read_once(folder: Path, kept: bool) -> int:
     return sum(part.bytes for part in slices)
 
 
-def _memory_above_imports(folder: Path) -> float:
-    """Peak MB of a process that analyzes, above what it held after its imports.
-
-    By VmHWM, because ``ru_maxrss`` of a child begins at its parent's.
-    """
-    program = (
-        "import sys, gated_ray\n"
-        "def kib(name):\n"
-        "    lines = open('/proc/self/status').read().splitlines()\n"
-        "    return next(int(line.split()[1]) for line in lines if line.startswith(name))\n"
-        "held = kib('VmRSS')\n"
-        "gated_ray.analyze(sys.argv[1], regions='none')\n"
-        "print(kib('VmHWM') - held)\n"
-    )
-    run = subprocess.run([sys.executable, "-c", program, str(folder)], check=True, capture_output=True, text=True)
-    return int(run.stdout) * 1024 / 1e6
-
-
 def run() -> list[Ratio]:
     """The ratios of this benchmark."""
     with _planted() as folder:
@@ -75,7 +58,7 @@ def run() -> list[Ratio]:
             lambda: _read_once(folder, kept=True),
             lambda: _read_once(folder, kept=False),
         )
-        memory = _memory_above_imports(folder)
+        memory = memory_above_imports(_IMPORTS, _WORK, str(folder))
     gb = size / 1e9
     return [
         Ratio("analyze / read once", analyze / read, "x", 2.0, f"{analyze:.3f} s / {read:.3f} s for {gb:.2f} GB"),

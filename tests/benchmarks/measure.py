@@ -1,5 +1,7 @@
 """Timing what may be noisy."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,3 +39,23 @@ def alternating(repeats: int, *works: Callable[[], object]) -> list[float]:
             work()
             best[index] = min(best[index], time.perf_counter() - started)
     return best
+
+
+def memory_above_imports(imports: str, work: str, argument: str) -> float:
+    """Peak MB of a process of its own that does `work`, above what it held after its imports.
+
+    By VmHWM, because ``ru_maxrss`` of a child begins at its parent's.
+
+    Args:
+        imports, work: Python statements.
+        argument: ``sys.argv[1]`` of the process.
+    """
+    program = (
+        f"import sys\n{imports}\n"
+        "def kib(name):\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    return next(int(line.split()[1]) for line in lines if line.startswith(name))\n"
+        f"held = kib('VmRSS')\n{work}\nprint(kib('VmHWM') - held)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program, argument], check=True, capture_output=True, text=True)
+    return int(run.stdout) * 1024 / 1e6

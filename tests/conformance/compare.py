@@ -1,7 +1,7 @@
 """Holds a block that gated-ray found in the files against the live block that the tracing found."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import torch
 
@@ -14,7 +14,8 @@ SAME = 1e-9
 COSINE_ERROR = 3e-6
 
 
-class Found(Protocol):
+@dataclasses.dataclass(kw_only=True)
+class Found:
     """A block as found from the files. Vectors are rows, (neurons, d_model) float64.
 
     Attributes:
@@ -40,15 +41,15 @@ class Found(Protocol):
     folded_gate: torch.Tensor
     folded_in: torch.Tensor
     residual_out: torch.Tensor
-    neuron_gain: torch.Tensor | None
-    b_gate: torch.Tensor | None
-    b_in: torch.Tensor | None
-    b_out: torch.Tensor | None
-    activation: str
-    product: str
-    settings: Mapping[str, float]
-    gate_multiplier: float
-    multiplier: float
+    neuron_gain: torch.Tensor | None = None
+    b_gate: torch.Tensor | None = None
+    b_in: torch.Tensor | None = None
+    b_out: torch.Tensor | None = None
+    activation: str = "silu"
+    product: str = "act(gate) * in"
+    settings: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    gate_multiplier: float = 1.0
+    multiplier: float = 1.0
 
 
 def check_block(live: LiveBlock, found: Found) -> None:

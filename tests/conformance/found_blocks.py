@@ -1,7 +1,6 @@
 """The blocks that gated-ray finds in a checkpoint, in float64, as the comparison with the live model wants them."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,33 +12,16 @@ from gated_ray.architectures.finding import Architecture, find_architecture
 from gated_ray.measurement import LoadedBlock, block_weights, load_block, preparation_of
 from gated_ray.neurons.preparation import prepare
 from gated_ray.sources.checkpoint import open_checkpoint, open_origin
+from tests.conformance.compare import Found
 
 CPU = torch.device("cpu")
 
 
-@dataclass
-class FoundBlock:
-    """See `tests.conformance.compare.Found`."""
+@dataclass(kw_only=True)
+class FoundBlock(Found):
+    """With the block that the vectors are of."""
 
     block: Block
-    layer: int
-    kind: str
-    expert: int | None
-    w_gate: torch.Tensor
-    w_in: torch.Tensor
-    w_out: torch.Tensor
-    folded_gate: torch.Tensor
-    folded_in: torch.Tensor
-    residual_out: torch.Tensor
-    neuron_gain: torch.Tensor | None
-    b_gate: torch.Tensor | None
-    b_in: torch.Tensor | None
-    b_out: torch.Tensor | None
-    activation: str
-    product: str
-    settings: Mapping[str, float]
-    gate_multiplier: float
-    multiplier: float
 
 
 def found_blocks(folder: Path) -> tuple[Architecture, list[FoundBlock]]:
@@ -84,7 +66,6 @@ def _found(loaded: LoadedBlock, folder: Path) -> FoundBlock:
         b_out=biases.get("out"),
         activation=block.activation or "",
         product=block.product,
-        settings={},
         gate_multiplier=block.gate_multiplier,
         multiplier=block.multiplier * _scalars(block, folder),
     )

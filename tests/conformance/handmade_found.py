@@ -1,39 +1,15 @@
 """What gated-ray should find, made by hand from the parameters of a few live models: the comparison is tested on them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from tests.conformance.compare import Found
+
 OAI_PRODUCT = "act(min(gate, limit)) * (clip(in, limit) + 1)"
 
 
-@dataclass
-class HandmadeBlock:
-    """See `tests.conformance.compare.Found`."""
-
-    layer: int
-    kind: str
-    expert: int | None
-    w_gate: torch.Tensor
-    w_in: torch.Tensor
-    w_out: torch.Tensor
-    folded_gate: torch.Tensor
-    folded_in: torch.Tensor
-    residual_out: torch.Tensor
-    neuron_gain: torch.Tensor | None = None
-    b_gate: torch.Tensor | None = None
-    b_in: torch.Tensor | None = None
-    b_out: torch.Tensor | None = None
-    activation: str = "silu"
-    product: str = "act(gate) * in"
-    settings: Mapping[str, float] = field(default_factory=dict)
-    gate_multiplier: float = 1.0
-    multiplier: float = 1.0
-
-
-def llama(model: Any) -> list[HandmadeBlock]:
+def llama(model: Any) -> list[Found]:
     """Dense, gate and up apart, RMSNorm before."""
     return [
         _block(layer, "dense", None, _linears(block.mlp), gain=block.post_attention_layernorm.weight.data)
@@ -41,7 +17,7 @@ def llama(model: Any) -> list[HandmadeBlock]:
     ]
 
 
-def gemma2(model: Any) -> list[HandmadeBlock]:
+def gemma2(model: Any) -> list[Found]:
     """Gains are 1 + w, and a norm follows the block."""
     return [
         _block(
@@ -57,7 +33,7 @@ def gemma2(model: Any) -> list[HandmadeBlock]:
     ]
 
 
-def cohere(model: Any) -> list[HandmadeBlock]:
+def cohere(model: Any) -> list[Found]:
     """LayerNorm, shared with attention beside the block."""
     return [
         _block(layer, "dense", None, _linears(block.mlp), gain=block.input_layernorm.weight.data, centred=True)
@@ -65,7 +41,7 @@ def cohere(model: Any) -> list[HandmadeBlock]:
     ]
 
 
-def mixtral(model: Any) -> list[HandmadeBlock]:
+def mixtral(model: Any) -> list[Found]:
     """Experts in one tensor, gate first."""
     found = []
     for layer, block in enumerate(model.model.layers):
@@ -77,7 +53,7 @@ def mixtral(model: Any) -> list[HandmadeBlock]:
     return found
 
 
-def gpt_oss(model: Any) -> list[HandmadeBlock]:
+def gpt_oss(model: Any) -> list[Found]:
     """Experts (inputs, outputs), gate and up interleaved, with biases and a product of its own."""
     found = []
     for layer, block in enumerate(model.model.layers):
@@ -112,12 +88,12 @@ def _block(
     out_gain: torch.Tensor | float = 1.0,
     centred: bool = False,
     activation: str = "silu",
-) -> HandmadeBlock:
+) -> Found:
     gate, w_in, out = matrices
     folded = [gate * gain, w_in * gain, out * out_gain]
     if centred:
         folded = [each - each.mean(-1, keepdim=True) for each in folded]
-    return HandmadeBlock(
+    return Found(
         layer=layer,
         kind=kind,
         expert=expert,
@@ -131,7 +107,7 @@ def _block(
     )
 
 
-def cosine_columns(found: HandmadeBlock) -> dict[str, list[float]]:
+def cosine_columns(found: Found) -> dict[str, list[float]]:
     """The table's columns for these vectors, in float64 and canonical sign."""
     pairs = {
         "cos_gate_in": (found.folded_gate, found.folded_in),

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.conformance import handmade_found
-from tests.conformance.compare import check_block, check_cosines, match_blocks
+from tests.conformance.compare import Found, check_block, check_cosines, match_blocks
 from tests.conformance.formulas import evaluate
-from tests.conformance.handmade_found import HandmadeBlock, cosine_columns
+from tests.conformance.handmade_found import cosine_columns
 from tests.conformance.live_blocks import LiveBlock, live_blocks
 from tests.conformance.tiny_models import tiny_inputs, tiny_model
 
@@ -18,13 +18,13 @@ CASES = ["llama", "gemma2", "cohere", "mixtral", "gpt_oss"]
 
 
 @cache
-def blocks(case: str) -> tuple[list[LiveBlock], list[HandmadeBlock]]:
+def blocks(case: str) -> tuple[list[LiveBlock], list[Found]]:
     model = tiny_model(case)
     live = live_blocks(model, tiny_inputs(case, model))
     return live, getattr(handmade_found, case)(model)
 
 
-def first(case: str) -> tuple[LiveBlock, HandmadeBlock]:
+def first(case: str) -> tuple[LiveBlock, Found]:
     live, found = blocks(case)
     return live[0], found[0]
 
@@ -41,69 +41,69 @@ def test_right_blocks_pass_and_match_their_live_ones(case: str) -> None:
         check_cosines(found[other], cosine_columns(found[other]))
 
 
-def swapped(found: HandmadeBlock) -> HandmadeBlock:
+def swapped(found: Found) -> Found:
     return replace(
         found, w_gate=found.w_in, w_in=found.w_gate, folded_gate=found.folded_in, folded_in=found.folded_gate
     )
 
 
-def interleaved(found: HandmadeBlock) -> HandmadeBlock:
+def interleaved(found: Found) -> Found:
     fused, folded = torch.cat([found.w_gate, found.w_in]), torch.cat([found.folded_gate, found.folded_in])
     return replace(found, w_gate=fused[::2], w_in=fused[1::2], folded_gate=folded[::2], folded_in=folded[1::2])
 
 
-def rows_for_columns(found: HandmadeBlock) -> HandmadeBlock:
+def rows_for_columns(found: Found) -> Found:
     neurons, d_model = found.w_out.shape
     transposed = found.w_out.T.reshape(neurons, d_model)
     return replace(found, w_out=transposed, residual_out=transposed * (found.residual_out / found.w_out))
 
 
-def neurons_in_another_order(found: HandmadeBlock) -> HandmadeBlock:
+def neurons_in_another_order(found: Found) -> Found:
     return replace(found, w_out=found.w_out.roll(1, 0), residual_out=found.residual_out.roll(1, 0))
 
 
-def another_activation(found: HandmadeBlock) -> HandmadeBlock:
+def another_activation(found: Found) -> Found:
     return replace(found, activation="gelu")
 
 
-def another_product(found: HandmadeBlock) -> HandmadeBlock:
+def another_product(found: Found) -> Found:
     return replace(found, product="act(gate) * (in + 2)")
 
 
-def unfolded(found: HandmadeBlock) -> HandmadeBlock:
+def unfolded(found: Found) -> Found:
     return replace(found, folded_gate=found.w_gate, folded_in=found.w_in)
 
 
-def gain_less_one(found: HandmadeBlock) -> HandmadeBlock:
+def gain_less_one(found: Found) -> Found:
     """w where the model computes 1 + w, or the other way round."""
     return replace(found, folded_gate=found.folded_gate - found.w_gate, folded_in=found.folded_in - found.w_in)
 
 
-def one_entry_off(found: HandmadeBlock) -> HandmadeBlock:
+def one_entry_off(found: Found) -> Found:
     folded_in = found.folded_in.clone()
     folded_in[-1, -1] += 1e-6
     return replace(found, folded_in=folded_in)
 
 
-def centring_flipped(found: HandmadeBlock) -> HandmadeBlock:
+def centring_flipped(found: Found) -> Found:
     return replace(found, folded_gate=found.folded_gate - found.folded_gate.mean(-1, keepdim=True) + 0.01)
 
 
-def out_negated(found: HandmadeBlock) -> HandmadeBlock:
+def out_negated(found: Found) -> Found:
     return replace(found, residual_out=-found.residual_out)
 
 
-def out_with_a_gain_too_many(found: HandmadeBlock) -> HandmadeBlock:
+def out_with_a_gain_too_many(found: Found) -> Found:
     return replace(found, residual_out=found.residual_out * torch.linspace(0.5, 1.5, found.w_out.shape[1]).double())
 
 
-def one_neuron_out_longer(found: HandmadeBlock) -> HandmadeBlock:
+def one_neuron_out_longer(found: Found) -> Found:
     lengths = torch.ones(len(found.w_out), 1, dtype=torch.float64)
     lengths[0] = 2
     return replace(found, residual_out=found.residual_out * lengths)
 
 
-def a_norm_over_neurons(found: HandmadeBlock) -> HandmadeBlock:
+def a_norm_over_neurons(found: Found) -> Found:
     return replace(found, neuron_gain=torch.ones(len(found.w_out), dtype=torch.float64))
 
 
@@ -127,7 +127,7 @@ def a_norm_over_neurons(found: HandmadeBlock) -> HandmadeBlock:
     ],
 )
 @pytest.mark.parametrize("case", CASES)
-def test_a_corrupted_block_fails(case: str, corrupt: Callable[[HandmadeBlock], HandmadeBlock]) -> None:
+def test_a_corrupted_block_fails(case: str, corrupt: Callable[[Found], Found]) -> None:
     live, found = first(case)
     check_block(live, found)
     with pytest.raises(AssertionError, match=r"layers\.0"):

@@ -7,13 +7,13 @@ from gated_ray.architectures.quantization.awq import awq_tensors
 from gated_ray.architectures.quantization.bitnet import bitnet_tensors
 from gated_ray.architectures.quantization.bitsandbytes import bitsandbytes_tensors
 from gated_ray.architectures.quantization.compressed_tensors import compressed_tensors
-from gated_ray.architectures.quantization.evidence import FLOATS, Quantized, Reader
+from gated_ray.architectures.quantization.evidence import Quantized, Reader
 from gated_ray.architectures.quantization.fbgemm import fbgemm_tensors
 from gated_ray.architectures.quantization.fp8 import fp8_tensors
 from gated_ray.architectures.quantization.gptq import gptq_tensors
 from gated_ray.architectures.quantization.mxfp4 import mxfp4_tensors
 from gated_ray.architectures.quantization.settings import quantization_settings
-from gated_ray.architectures.stored import StoredTensor
+from gated_ray.architectures.stored import FLOATS, StoredTensor
 from gated_ray.errors import UnsupportedError
 from gated_ray.sources.headers import TensorRecord
 

@@ -12,7 +12,6 @@ from gated_ray.sources.headers import TensorRecord
 Reader = Callable[[Sequence[TensorRecord]], Mapping[str, torch.Tensor]]
 """Whole tensors by name, of their stored dtype and shape."""
 
-FLOATS = ("F64", "F32", "F16", "BF16")
 FP8 = ("F8_E4M3", "F8_E5M2")
 
 
