@@ -37,6 +37,7 @@ def make_client(endpoint_url: str | None) -> "S3Client":
         InputError: the endpoint is no URL, or the AWS configuration cannot be used.
     """
     config = Config(
+        signature_version="s3v4",  # else URLs are signed by the old scheme, which new regions and servers refuse
         retries={"mode": "standard", "total_max_attempts": 10},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

@@ -1,39 +1,65 @@
 """A checkpoint below a prefix of an S3 bucket."""
 
 import hashlib
+import threading
 from collections.abc import Sequence
-from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from gated_ray.errors import CheckpointError, ReferenceNotFoundError, TransientError
+from gated_ray.errors import CheckpointError, ReferenceNotFoundError
 from gated_ray.s3 import make_client, raise_for_s3, split_s3_url
+from gated_ray.sources.answers import RemoteFile
+from gated_ray.sources.buffers import Allocate, new_buffer
+from gated_ray.sources.certificates import ca_bundle
+from gated_ray.sources.deadline import within
+from gated_ray.sources.engine import read_remote, read_whole
+from gated_ray.sources.links import Link
 from gated_ray.sources.origin import FileVersion, Location, Span
-from gated_ray.sources.parts import read_in_parts
-from gated_ray.sources.retry import retried
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-_SHORTER = {"InvalidRange", "InvalidArgument"}
-"""What servers answer where an object is shorter than the range; the second is nanio's."""
+_SIGNED_SECONDS = 3600
 
 
 class BucketOrigin:
-    """Objects of one prefix, read by ranges; the ETag makes a replaced object an error."""
+    """Objects of one prefix, read by presigned URLs; the ETag makes a replaced object an error."""
 
     def __init__(self, location: Location) -> None:
         self._url = location.address
         self._bucket, self._prefix = split_s3_url(location.address)
         self._endpoint = location.endpoint
+        self._links: dict[FileVersion, Link] = {}
+        self._opening = threading.Lock()
 
     @cached_property
     def _client(self) -> "S3Client":
         return make_client(self._endpoint)
 
     def files(self) -> dict[str, FileVersion]:
+        found = within(f"{self._url}: S3", self._listed)
+        if not found:
+            raise ReferenceNotFoundError(f"{self._url}: no objects below this prefix")
+        return found
+
+    def read_file(self, file: FileVersion) -> bytes:
+        return read_whole(file.size, self._link(file))
+
+    def read_spans(self, file: FileVersion, spans: Sequence[Span], allocate: Allocate = new_buffer) -> list[memoryview]:
+        return read_remote(spans, self._link(file), allocate)
+
+    def content_digest(self, files: Sequence[FileVersion]) -> str:
+        """SHA-256 over names, sizes and ETags, which S3 derives from the content."""
+        lines = sorted(f"{file.path}\0{file.size}\0{file.version}\n" for file in files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def missing_weights_advice(self) -> str:
+        return ""
+
+    def _listed(self) -> dict[str, FileVersion]:
         prefix = f"{self._prefix}/" if self._prefix else ""
         found = {}
         try:
@@ -46,56 +72,25 @@ class BucketOrigin:
                     found[name] = FileVersion(name, entry["Size"], entry["ETag"].strip('"'))
         except (BotoCoreError, ClientError) as error:
             raise_for_s3(error, self._url)
-        if not found:
-            raise ReferenceNotFoundError(f"{self._url}: no objects below this prefix")
         return found
 
-    def read_file(self, file: FileVersion) -> bytes:
-        return bytes(self.read_spans(file, [(0, file.size)])[0])
+    def _link(self, file: FileVersion) -> Link:
+        with self._opening:
+            if file not in self._links:
+                self._links[file] = Link(lambda: self._signed(file))
+            return self._links[file]
 
-    def read_spans(self, file: FileVersion, spans: Sequence[Span]) -> list[memoryview]:
-        return read_in_parts(spans, lambda begin, view: self._read(file, begin, view))
-
-    def content_digest(self, files: Sequence[FileVersion]) -> str:
-        """SHA-256 over names, sizes and ETags, which S3 derives from the content."""
-        lines = sorted(f"{file.path}\0{file.size}\0{file.version}\n" for file in files)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-    def missing_weights_advice(self) -> str:
-        return ""
-
-    def _read(self, file: FileVersion, begin: int, view: memoryview) -> None:
-        view[:] = retried(lambda: self._body(file, begin, len(view)), on=_CutShortError)
-
-    def _body(self, file: FileVersion, begin: int, size: int) -> bytes:
+    def _signed(self, file: FileVersion) -> RemoteFile:
         what = f"{self._url}/{file.path}"
         if not file.version:
             raise CheckpointError(f"{what}: the server gives no ETag to know a change by; upload the file again")
         key = f"{self._prefix}/{file.path}" if self._prefix else file.path
-        byte_range = f"bytes={begin}-{begin + size - 1}"
         try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=byte_range)
+            url = self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=_SIGNED_SECONDS
+            )
         except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _SHORTER:
-                raise _changed(what) from error
             raise_for_s3(error, what)
-        with closing(answer["Body"]) as stream:
-            if answer.get("ETag", "").strip('"') != file.version:  # If-Match would do, but not every server heeds it
-                raise _changed(what)
-            if (
-                answer.get("ContentRange") != f"{byte_range.replace('=', ' ')}/{file.size}"
-                or answer["ContentLength"] != size
-            ):
-                raise CheckpointError(f"{what}: asked for {byte_range}, the server sent another range")
-            try:
-                return stream.read()
-            except BotoCoreError as error:
-                raise _CutShortError(f"{what}: connection lost ({type(error).__name__})") from error
-
-
-class _CutShortError(TransientError):
-    """A body that broke off. boto3 tries requests again, but not this."""
-
-
-def _changed(what: str) -> CheckpointError:
-    return CheckpointError(f"{what}: changed while it was being read; run again when it is complete")
+        etags = {urlsplit(url).netloc: file.version}
+        advice = "check the AWS keys and the bucket's policy"
+        return RemoteFile(url, {}, file.size, what, advice, ca_bundle("AWS_CA_BUNDLE"), signed=True, etags=etags)

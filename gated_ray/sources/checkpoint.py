@@ -1,6 +1,5 @@
 """One checkpoint, wherever it lies: its config, its tensors by name, and their bytes on request."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,17 +10,21 @@ import torch
 
 from gated_ray.errors import CheckpointError, ReferenceNotFoundError, UnsupportedError
 from gated_ray.sources.bucket import BucketOrigin
+from gated_ray.sources.buffers import Allocate, new_buffer
+from gated_ray.sources.documents import parse_object
 from gated_ray.sources.folder import FolderOrigin
 from gated_ray.sources.headers import TensorRecord, read_header
 from gated_ray.sources.hub import HubOrigin, hub_endpoint, resolve_commit
 from gated_ray.sources.origin import FileVersion, Location, Origin, Span
 from gated_ray.sources.ranges import merge_spans
 from gated_ray.sources.references import Kind, Reference, parse_reference
-from gated_ray.sources.shards import weight_files
+from gated_ray.sources.shards import TENSOR_LIMIT, weight_files
 from gated_ray.sources.slices import TensorSlice
 
 _CONFIG = "config.json"
-_CONFIG_LIMIT = 10_000_000
+_CONFIG_LIMIT = 2_000_000
+"""Bytes."""
+_CONFIG_VALUES = 300_000
 _HEADER_READERS = 8
 
 _DTYPES = {
@@ -117,13 +120,7 @@ def _read_config(origin: Origin, files: Mapping[str, FileVersion], ref: str) -> 
         raise ReferenceNotFoundError(f"{ref}: holds no config.json; {_instead(files)}")
     if files[_CONFIG].size > _CONFIG_LIMIT:
         raise CheckpointError(f"{ref}: config.json has {files[_CONFIG].size} bytes; not a model's configuration")
-    try:
-        config = json.loads(origin.read_file(files[_CONFIG]))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{ref}: config.json is not JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{ref}: config.json is no JSON object")
-    return config
+    return parse_object(origin.read_file(files[_CONFIG]), f"{ref}: config.json", _CONFIG_VALUES)
 
 
 def _instead(files: Mapping[str, FileVersion]) -> str:
@@ -140,6 +137,9 @@ def _instead(files: Mapping[str, FileVersion]) -> str:
 def _index(
     headers: Sequence[Mapping[str, TensorRecord]], weight_map: Mapping[str, str] | None, ref: str
 ) -> dict[str, TensorRecord]:
+    """Every tensor of the shards. One that the index does not name counts too: transformers loads shards whole."""
+    if (count := sum(map(len, headers))) > TENSOR_LIMIT:
+        raise CheckpointError(f"{ref}: {count} tensors are over the limit of {TENSOR_LIMIT}")
     tensors: dict[str, TensorRecord] = {}
     for header in headers:
         for name, record in header.items():
@@ -154,11 +154,14 @@ def _index(
     return tensors
 
 
-def read_tensors(origin: Origin, slices: Sequence[TensorSlice]) -> dict[TensorSlice, torch.Tensor]:
+def read_tensors(
+    origin: Origin, slices: Sequence[TensorSlice], allocate: Allocate = new_buffer
+) -> dict[TensorSlice, torch.Tensor]:
     """Read tensors, or runs of their first dimension, in few merged ranges.
 
     Args:
         slices: which; of any shards of one checkpoint, each once. None overlaps another.
+        allocate: makes the memory to read into.
 
     Returns:
         Tensors of the stored dtype, on the CPU. They may share memory: do not write to them.
@@ -174,7 +177,7 @@ def read_tensors(origin: Origin, slices: Sequence[TensorSlice]) -> dict[TensorSl
     tensors = {}
     for file, parts in by_file.items():
         spans = merge_spans([(part.begin, part.end) for part in parts])
-        views = origin.read_spans(file, spans)
+        views = origin.read_spans(file, spans, allocate)
         for part in parts:
             tensors[part] = _as_tensor(_piece(part, spans, views), part)
     return tensors

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gated_ray.errors import AccessError, CheckpointError, ReferenceNotFoundError, TransientError
+from gated_ray.sources.buffers import Allocate, new_buffer
 from gated_ray.sources.origin import FileVersion, Location, Span
-from gated_ray.sources.parts import new_buffer
 
 _READ = 64 << 20
 _SILENT_SECONDS = 2.0
@@ -34,9 +34,9 @@ class FolderOrigin:
     def read_file(self, file: FileVersion) -> bytes:
         return bytes(self.read_spans(file, [(0, file.size)])[0])
 
-    def read_spans(self, file: FileVersion, spans: Sequence[Span]) -> list[memoryview]:
+    def read_spans(self, file: FileVersion, spans: Sequence[Span], allocate: Allocate = new_buffer) -> list[memoryview]:
         with self._opened(file) as descriptor:
-            return [self._read(descriptor, file, span) for span in spans]
+            return [self._read(descriptor, file, span, allocate) for span in spans]
 
     def content_digest(self, files: Sequence[FileVersion]) -> str:
         """SHA-256 over the names and whole contents: checkpoints of one training run differ in nothing else."""
@@ -64,9 +64,9 @@ class FolderOrigin:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise CheckpointError(f"{path}: disappeared while it was being read") from error
 
-    def _read(self, descriptor: int, file: FileVersion, span: Span) -> memoryview:
+    def _read(self, descriptor: int, file: FileVersion, span: Span, allocate: Allocate) -> memoryview:
         begin, end = span
-        view = new_buffer(end - begin)
+        view = allocate(end - begin)
         done = 0
         while done < len(view):
             count = os.preadv(descriptor, [view[done : done + _READ]], begin + done)

@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +13,29 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from gated_ray.errors import CheckpointError, UnsupportedError
+from gated_ray.sources.documents import check_values, other_file, said
+from gated_ray.sources.faults import fault_of
 from gated_ray.sources.origin import FileVersion, Origin
 
-_HEADER_LIMIT = 100_000_000
-"""Bytes; the official library's own limit."""
+_HEADER_LIMIT = 25_000_000
+"""Bytes; the header of a tensor has about 100."""
+_TENSOR_LIMIT = 100_000
+"""Tensors of a shard; DeepSeek-V3 has 92,000 in 163 shards."""
+_VALUE_LIMIT = 1_500_000
+"""JSON values of a header: 15 a tensor, where seven dimensions would do."""
 _FILE_LIMIT = 1 << 46
 """Bytes; no address space holds more, and no checkpoint has a shard of 64 TiB."""
+_RANK_LIMIT = 16
+_NAME_LIMIT = 500
 _FIRST_READ = 32 << 10
 _LENGTH = 8
+_LONG = 2 << 20
+"""Bytes of a header that is read while no other such is, because what it takes to parse is many times as much."""
+
+_one_long_header = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorRecord:
     """Where one tensor lies.
 
@@ -52,7 +66,7 @@ def read_header(origin: Origin, file: FileVersion, what: str) -> dict[str, Tenso
         what: the checkpoint, for messages.
 
     Raises:
-        CheckpointError: not a sound safetensors file of this size.
+        CheckpointError: not a sound safetensors file of this size, or one beyond what any checkpoint has.
         UnsupportedError: a conversion for MLX.
     """
     where = f"{what}: {file.path}"
@@ -62,74 +76,91 @@ def read_header(origin: Origin, file: FileVersion, what: str) -> dict[str, Tenso
         raise CheckpointError(f"{where}: a file of {file.size} bytes is over the limit of {_FILE_LIMIT}")
     start = bytes(origin.read_spans(file, [(0, min(_FIRST_READ, file.size))])[0])
     length = int.from_bytes(start[:_LENGTH], "little")
+    if fault := _fault_of_start(start, length, file.size):
+        raise CheckpointError(f"{where}: {fault}")
+    with _one_long_header if length > _LONG else contextlib.nullcontext():
+        raw = start[: _LENGTH + length]
+        if len(raw) < _LENGTH + length:
+            raw += origin.read_spans(file, [(len(raw), _LENGTH + length)])[0]
+        return _records(raw, file, where)
+
+
+def _fault_of_start(start: bytes, length: int, size: int) -> str | None:
+    """Why a file cannot begin like this; None where it can."""
+    if length <= _HEADER_LIMIT and _LENGTH + length <= size and start[_LENGTH : _LENGTH + 1] == b"{":
+        return None
+    if found := other_file(start):
+        return f"this is {found}"
     if length > _HEADER_LIMIT:
-        raise CheckpointError(
-            f"{where}: header of {length} bytes is over the limit of {_HEADER_LIMIT}; not a sound file"
-        )
-    if _LENGTH + length > file.size:
-        raise CheckpointError(f"{where}: truncated within its header ({file.size} bytes); download it again")
-    raw = start[: _LENGTH + length]
-    if len(raw) < _LENGTH + length:
-        raw += bytes(origin.read_spans(file, [(len(raw), _LENGTH + length)])[0])
+        return f"header of {length} bytes is over the limit of {_HEADER_LIMIT}; not a sound file"
+    if _LENGTH + length > size:
+        return f"truncated within its header ({size} bytes); download it again"
+    return f"header is not JSON that begins with {{ but with {said(start[_LENGTH:][:8])}; not a sound file"
+
+
+def _records(raw: bytes, file: FileVersion, where: str) -> dict[str, TensorRecord]:
+    if (count := raw.count(b'"data_offsets"')) > _TENSOR_LIMIT:
+        raise CheckpointError(f"{where}: {count} tensors are over the limit of {_TENSOR_LIMIT} a file")
+    check_values(raw, f"{where}: header", _VALUE_LIMIT)
+    refusal = _refusal(raw, file.size)
     entries = _parse(raw[_LENGTH:], where)
-    _validate(raw, file.size, entries, where)
-    base = _LENGTH + length
-    return {
-        name: TensorRecord(
-            name,
-            str(entry["dtype"]),
-            tuple(entry["shape"]),
-            file,
-            base + entry["data_offsets"][0],
-            base + entry["data_offsets"][1],
+    data = file.size - len(raw)
+    if refusal is not None:
+        raise CheckpointError(
+            f"{where}: {fault_of(entries, data) or f'refused by safetensors ({refusal}); not a sound file'}"
         )
-        for name, entry in entries.items()
-    }
+    return {name: _record(name, entry, file, len(raw), where) for name, entry in entries.items()}
 
 
-def _parse(header: bytes, where: str) -> dict[str, dict[str, Any]]:
+def _refusal(raw: bytes, size: int) -> str | None:
+    """What the official library says against a header, over a sparse stand-in of the file's true size."""
+    with _sparse_file(raw, size) as path:
+        try:
+            with safe_open(path, framework="numpy"):
+                return None
+        except SafetensorError as error:
+            return "".join(each if each.isprintable() else " " for each in str(error)[:300])
+
+
+def _parse(header: bytes, where: str) -> dict[str, Any]:
     def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):
-            raise CheckpointError(f"{where}: header names a tensor twice; not a sound file")
+            raise CheckpointError(f"{where}: header names {_twice(pairs)} twice; not a sound file")
         return fields
 
     try:
-        entries = json.loads(header, object_pairs_hook=unique)
+        entries = json.loads(header.decode(), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{where}: header is not JSON; not a sound file") from error
-    if not isinstance(entries, dict):
-        raise CheckpointError(f"{where}: header is not a JSON object; not a sound file")
+        raise CheckpointError(f"{where}: header is not JSON ({said(str(error))}); not a sound file") from error
     metadata = entries.pop("__metadata__", None)
     if isinstance(metadata, dict) and metadata.get("format") == "mlx":
         raise UnsupportedError(
             f"{where}: converted for MLX, which changes norms and layouts of some models under the same names; "
             "use the checkpoint that it was made from"
         )
-    return entries
+    return entries  # type: ignore[no-any-return]
 
 
-def _validate(raw: bytes, size: int, entries: dict[str, Any], where: str) -> None:
-    """Let the official library judge the header, over a sparse stand-in of the file's true size."""
-    last = max((_end(entry) for entry in entries.values()), default=0)
-    if last > size - len(raw):
-        raise CheckpointError(
-            f"{where}: truncated: its header names {len(raw) + last} bytes, the file has {size}; download it again"
+def _twice(pairs: Sequence[tuple[str, Any]]) -> str:
+    counts = Counter(key for key, _ in pairs)
+    return said(counts.most_common(1)[0][0])
+
+
+def _record(name: str, entry: Any, file: FileVersion, base: int, where: str) -> TensorRecord:
+    if not isinstance(entry, dict):  # the library takes lists, which no writer makes
+        raise CheckpointError(f"{where}: tensor {said(name)} has the entry {said(entry)}, which is no JSON object")
+    if not name or len(name) > _NAME_LIMIT or not name.isprintable():
+        fault = (
+            f"longer than {_NAME_LIMIT} characters" if len(name) > _NAME_LIMIT else "empty or has control characters"
         )
-    with _sparse_file(raw, size) as path:
-        try:
-            with safe_open(path, framework="numpy"):
-                pass
-        except SafetensorError as error:
-            raise CheckpointError(f"{where}: refused by safetensors ({error}); not a sound file") from error
-
-
-def _end(entry: Any) -> int:
-    """The end offset that an entry claims, 0 where it is malformed (the library says how)."""
-    match entry:
-        case {"data_offsets": [int(), int(end)]}:
-            return end
-    return 0
+        raise CheckpointError(f"{where}: tensor name {said(name)} is {fault}; not a sound file")
+    shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
+    if len(shape) > _RANK_LIMIT or (shape and max(shape) > 2 * _FILE_LIMIT):
+        raise CheckpointError(
+            f"{where}: tensor {name} has shape {said(shape)} of {len(shape)} dimensions; not a sound file"
+        )
+    return TensorRecord(name, entry["dtype"], shape, file, base + begin, base + end)
 
 
 @contextlib.contextmanager

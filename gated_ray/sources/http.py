@@ -1,161 +1,176 @@
-"""Byte ranges over HTTP with libcurl: of the clients tried, the one that costs least CPU a gigabyte."""
+"""One request over HTTP with libcurl: of the clients tried, the one that costs least CPU a gigabyte."""
 
 import os
-import re
-import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import certifi
 import pycurl
 
-from gated_ray.errors import CheckpointError, TransientError
-from gated_ray.sources.retry import OverloadedError
+from gated_ray.errors import GatedRayError, InputError, TransientError
+from gated_ray.sources.answers import Request, judge
+from gated_ray.sources.proxies import proxy_for
 
 _CONNECT_SECONDS = 15
-_STALL_SECONDS = 30
+_STALL_SECONDS = 10
 _STALL_BYTES_PER_SECOND = 1024
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-
-_handles = threading.local()
-
-
-class LinkExpiredError(TransientError):
-    """The server refused a signed URL; resolving the file again gives a fresh one."""
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A resolved file.
-
-    Attributes:
-        url: where its bytes are; may be signed, so it must reach no log and no message.
-        headers: request headers for that host.
-        size: bytes of the whole file.
-        what: the file as messages name it.
-    """
-
-    url: str
-    headers: Mapping[str, str]
-    size: int
-    what: str
-
-    def __repr__(self) -> str:
-        return f"RemoteFile({self.what!r}, host={urlsplit(self.url).hostname!r})"
+_DEADLINE_SECONDS = 60
+_LEAST_BYTES_PER_SECOND = 64 << 10
+"""Of the whole request, besides `_DEADLINE_SECONDS`: a server that drips faster than a stall is given up too."""
+_MOST_REDIRECTS = 5
+_DRAINED = 64 << 10
+"""Bytes of an error's body that are read and thrown away, so that the connection can be used again."""
+_BUFFER = 512 << 10
 
 
-def read_range(file: RemoteFile, begin: int, view: memoryview) -> None:
-    """Fill `view` with the file's bytes from `begin` on.
+class StoppedError(Exception):
+    """The receiver wants no more: somebody else has brought the same bytes, or nobody waits for them any longer."""
+
+
+class Receiver(Protocol):
+    """Who gets the bytes."""
+
+    @property
+    def wanted(self) -> bool:
+        """False stops the request."""
+
+    def append(self, data: bytes) -> bool:
+        """Take the next bytes; False stops the request."""
+
+
+def perform(curl: pycurl.Curl, request: Request, receiver: Receiver) -> None:
+    """Ask for a range and hand over its bytes, in order, once the answer's head was found to be right.
+
+    Args:
+        curl: a handle that no other thread uses meanwhile; it keeps its connections open.
+        receiver: gets each piece of the body, never more bytes than were asked for. What it has got when an error is raised
+            are good bytes: the next request can go on behind them.
 
     Raises:
-        LinkExpiredError: 401 or 403.
-        CheckpointError: the file is not what was resolved (gone, or of another size).
-        OverloadedError: 429 or 503.
-        TransientError: anything that may pass: connection, stall, overload, a cut or wrong answer.
+        StoppedError: the receiver said so.
+        InputError: the server's certificate is not trusted.
+        GatedRayError: what `judge` says of the answer.
+        TransientError: the connection failed, stalled, took too long, or the body was too short or too long.
     """
-    end = begin + len(view)
-    sink = _Sink(view, is_whole=len(view) == file.size)
-    curl = _handle()
+    answer = _Answer(request, receiver)
     try:
-        _set_options(curl, file, f"{begin}-{end - 1}", sink)
+        _set_options(curl, request, answer)
         curl.perform()
     except pycurl.error as error:
-        code = error.args[0]
-        if code != pycurl.E_WRITE_ERROR or not sink.refused:
-            raise TransientError(f"{file.what}: download failed ({pycurl_reason(code)})") from None
+        if answer.stopped:
+            raise StoppedError from None
+        if answer.error is None or answer.redirects:
+            raise _failure(request, answer.received, error.args[0]) from None
     finally:
         curl.reset()  # connections stay open; headers of one host must not reach the next, nor buffers live on
-    _check(file, sink, begin, end)
+    if answer.error is not None:
+        raise answer.error
+    if answer.received != request.end - request.begin:
+        raise TransientError(_short(request, answer.received))
 
 
-def pycurl_reason(code: int) -> str:
-    """A libcurl error in words; libcurl's own message may quote the URL."""
-    reasons = {
-        pycurl.E_COULDNT_RESOLVE_HOST: "host name not found",
-        pycurl.E_COULDNT_CONNECT: "cannot connect",
-        pycurl.E_OPERATION_TIMEDOUT: "stalled or timed out",
-        pycurl.E_PARTIAL_FILE: "connection closed before the end",
-        pycurl.E_RECV_ERROR: "connection lost",
-        pycurl.E_GOT_NOTHING: "server sent nothing",
-        pycurl.E_PEER_FAILED_VERIFICATION: "the server's certificate is not trusted",
-    }
-    return reasons.get(code, f"libcurl error {code}")
+class _Answer:
+    """Takes in one answer: heads, those of redirects included, then a body no longer than asked for."""
 
-
-class _Sink:
-    """Collects one answer: its last status line, its headers, and a body no longer than asked for."""
-
-    def __init__(self, view: memoryview, is_whole: bool) -> None:
-        self._view = view
-        self.good = (200, 206) if is_whole else (206,)  # a server may ignore a range that spans the file
+    def __init__(self, request: Request, receiver: Receiver) -> None:
+        self._request = request
+        self._receiver = receiver
+        self._asked = request.end - request.begin
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._drained = 0
         self.received = 0
-        self.refused = False
-        self.status = 0
-        self.headers: dict[str, str] = {}
+        self.stopped = False
+        self.error: GatedRayError | None = None
+
+    @property
+    def redirects(self) -> bool:
+        """Whether the last head leads elsewhere: what went wrong then went wrong there."""
+        return 300 <= self._status < 400
 
     def header(self, line: bytes) -> None:
         text = line.decode("latin-1").strip()
         if text.startswith("HTTP/"):
-            self.status = int(text.split()[1])
-            self.headers.clear()
+            self._status = int(text.split()[1])
+            self._headers.clear()
         elif ":" in text:
             key, value = text.split(":", 1)
-            self.headers[key.lower()] = value.strip()
+            self._headers[key.lower()] = value.strip()
+        elif not text and self._status >= 200:
+            self.error = judge(self._request, self._status, self._headers)
 
-    def write(self, data: bytes) -> int:
-        if self.status not in self.good or self.received + len(data) > len(self._view):
-            self.refused = True
+    def body(self, data: bytes) -> int:
+        if self.error is not None or self._status < 200:
+            self._drained += len(data)
+            return len(data) if self._drained <= _DRAINED else 0
+        if self.received + len(data) > self._asked:
+            self.error = TransientError(f"{self._request.where}: more than the {self._asked} bytes asked for came")
             return 0
-        self._view[self.received : self.received + len(data)] = data
+        if not self._receiver.append(data):
+            self.stopped = True
+            return 0
         self.received += len(data)
         return len(data)
 
-
-def _check(file: RemoteFile, sink: _Sink, begin: int, end: int) -> None:
-    status = sink.status
-    if status in (401, 403):
-        raise LinkExpiredError(f"{file.what}: the server refused the link ({status})")
-    if status in (404, 410):
-        raise CheckpointError(f"{file.what}: no longer there ({status})")
-    if status == 416:
-        raise CheckpointError(f"{file.what}: shorter than {end} bytes; the file changed after it was resolved")
-    if status in (429, 503):
-        raise OverloadedError(f"{file.what}: the server is overloaded ({status})", sink.headers.get("retry-after"))
-    if status not in sink.good:
-        raise TransientError(f"{file.what}: asked for a byte range, the server answered {status}")
-    if status == 206:
-        _check_content_range(file, sink.headers.get("content-range", ""), begin, end)
-    if sink.refused or sink.received != end - begin:
-        raise TransientError(f"{file.what}: got {sink.received} of {end - begin} bytes")
+    def progress(self, *_: Any) -> int:
+        """libcurl asks about once a second even where nothing comes; not 0 stops it."""
+        self.stopped = self.stopped or not self._receiver.wanted
+        return int(self.stopped)
 
 
-def _check_content_range(file: RemoteFile, header: str, begin: int, end: int) -> None:
-    match = _CONTENT_RANGE.fullmatch(header)
-    if not match or (int(match[1]), int(match[2])) != (begin, end - 1):
-        raise TransientError(f"{file.what}: the server sent another range than bytes {begin}-{end - 1}")
-    if match[3] not in ("*", str(file.size)):
-        raise CheckpointError(f"{file.what}: has {match[3]} bytes, resolved with {file.size}; the file changed")
+def _failure(request: Request, received: int, code: int) -> GatedRayError:
+    """A libcurl error in our words; libcurl's own message may quote the URL."""
+    host = urlsplit(request.file.url).hostname
+    if code == pycurl.E_PEER_FAILED_VERIFICATION:
+        return InputError(
+            f"{request.where}: the certificate of {host} is not trusted; set SSL_CERT_FILE to the certificates to trust"
+        )
+    reasons = {
+        pycurl.E_COULDNT_RESOLVE_HOST: f"no host {host} is known",
+        pycurl.E_COULDNT_RESOLVE_PROXY: "the proxy's host is not known",
+        pycurl.E_COULDNT_CONNECT: f"cannot connect to {host}",
+        pycurl.E_OPERATION_TIMEDOUT: f"{host} stalled",
+        pycurl.E_PARTIAL_FILE: "the connection was closed before the end",
+        pycurl.E_RECV_ERROR: "the connection was lost",
+        pycurl.E_SEND_ERROR: "the connection was lost",
+        pycurl.E_GOT_NOTHING: "the server sent nothing",
+        pycurl.E_SSL_CONNECT_ERROR: f"no TLS connection to {host} could be made",
+        pycurl.E_TOO_MANY_REDIRECTS: "the server redirects in a circle",
+    }
+    return TransientError(f"{_short(request, received)}: {reasons.get(code, f'libcurl error {code}')}")
 
 
-def _handle() -> pycurl.Curl:
-    """This thread's libcurl handle, which keeps its connections open between ranges."""
-    if not hasattr(_handles, "curl"):
-        _handles.curl = pycurl.Curl()
-    return _handles.curl
+def _short(request: Request, received: int) -> str:
+    return f"{request.where}: {received} of {request.end - request.begin} bytes came"
 
 
-def _set_options(curl: pycurl.Curl, file: RemoteFile, byte_range: str, sink: _Sink) -> None:
+def _set_options(curl: pycurl.Curl, request: Request, answer: _Answer) -> None:
+    file = request.file
+    protocols = pycurl.PROTO_HTTPS if file.url.startswith("https:") else pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
     curl.setopt(pycurl.URL, file.url)
-    curl.setopt(pycurl.HTTPHEADER, [f"{key}: {value}" for key, value in file.headers.items()])
-    curl.setopt(pycurl.RANGE, byte_range)
-    curl.setopt(pycurl.WRITEFUNCTION, sink.write)
-    curl.setopt(pycurl.HEADERFUNCTION, sink.header)
+    curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+    headers = {"Accept-Encoding": "identity", **file.headers}
+    curl.setopt(pycurl.HTTPHEADER, [f"{key}: {value}" for key, value in headers.items()])
+    if not request.whole:
+        curl.setopt(pycurl.RANGE, f"{request.begin}-{request.end - 1}")
+    curl.setopt(pycurl.WRITEFUNCTION, answer.body)
+    curl.setopt(pycurl.HEADERFUNCTION, answer.header)
+    curl.setopt(pycurl.XFERINFOFUNCTION, answer.progress)
+    curl.setopt(pycurl.NOPROGRESS, 0)
     curl.setopt(pycurl.NOSIGNAL, 1)
-    curl.setopt(pycurl.FOLLOWLOCATION, 0)
-    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    curl.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
+    curl.setopt(pycurl.FOLLOWLOCATION, int(not file.headers))
+    curl.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)
+    curl.setopt(pycurl.PROTOCOLS, protocols)
+    curl.setopt(pycurl.REDIR_PROTOCOLS, protocols)
+    curl.setopt(pycurl.CAINFO, file.ca_bundle)
+    curl.setopt(pycurl.PROXY, proxy_for(file.url))
     curl.setopt(pycurl.CONNECTTIMEOUT, _CONNECT_SECONDS)
     curl.setopt(pycurl.LOW_SPEED_LIMIT, _STALL_BYTES_PER_SECOND)
-    curl.setopt(pycurl.LOW_SPEED_TIME, _STALL_SECONDS)
-    curl.setopt(pycurl.BUFFERSIZE, 512 << 10)
+    curl.setopt(pycurl.LOW_SPEED_TIME, _stall_seconds())
+    curl.setopt(pycurl.TIMEOUT, _DEADLINE_SECONDS + (request.end - request.begin) // _LEAST_BYTES_PER_SECOND)
+    curl.setopt(pycurl.BUFFERSIZE, _BUFFER)
+
+
+def _stall_seconds() -> int:
+    """``HF_HUB_DOWNLOAD_TIMEOUT``, which users of the Hub's own client set for this."""
+    asked = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")
+    return int(asked) if asked.isdecimal() and int(asked) else _STALL_SECONDS

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -11,14 +10,16 @@ from huggingface_hub import HfApi, ModelInfo, constants, get_hf_file_metadata, h
 from huggingface_hub.utils import build_hf_headers
 
 from gated_ray.errors import CheckpointError, GatedRayError
-from gated_ray.sources.http import LinkExpiredError, RemoteFile, read_range
-from gated_ray.sources.hub_errors import COMMIT, translated_errors
+from gated_ray.sources.answers import RemoteFile
+from gated_ray.sources.buffers import Allocate, new_buffer
+from gated_ray.sources.certificates import ca_bundle
+from gated_ray.sources.deadline import within
+from gated_ray.sources.engine import read_remote, read_whole
+from gated_ray.sources.hub_errors import COMMIT, HOW_TO_SIGN_IN, translated_errors
+from gated_ray.sources.links import Link
 from gated_ray.sources.origin import FileVersion, Location, Span
-from gated_ray.sources.parts import read_in_parts
 from gated_ray.sources.retry import retried
 
-_LINK_SECONDS = 50 * 60
-"""Signed links last an hour."""
 _CONVERSIONS_LOOKED_AT = 20
 _ANSWER_SECONDS = 30
 
@@ -46,20 +47,23 @@ def resolve_commit(repo: str, revision: str | None, endpoint: str) -> str:
 def _model_info(
     api: HfApi, repo: str, revision: str | None, *, files_metadata: bool = False, hint: str = ""
 ) -> ModelInfo:
-    with translated_errors(api.endpoint, repo, revision, hint=hint):
+    def ask() -> ModelInfo:
         return api.model_info(repo, revision=revision, files_metadata=files_metadata, timeout=_ANSWER_SECONDS)
+
+    with translated_errors(api.endpoint, repo, revision, hint=hint):
+        return within(f"{repo}: the Hub at {api.endpoint}", ask)
 
 
 class HubOrigin:
-    """Files of one commit. Links are resolved once a file, shared by threads and refreshed before they expire."""
+    """Files of one commit. Links are resolved once a file and shared by threads."""
 
     def __init__(self, location: Location) -> None:
         self._repo = location.address
         self._commit = location.revision
         self._endpoint = location.endpoint or hub_endpoint()
         self._api = HfApi(endpoint=self._endpoint)
-        self._links: dict[str, tuple[float, RemoteFile]] = {}
-        self._flights: dict[str, threading.Lock] = {}
+        self._links: dict[str, Link] = {}
+        self._opening = threading.Lock()
 
     def files(self) -> dict[str, FileVersion]:
         info = retried(lambda: _model_info(self._api, self._repo, self._commit, files_metadata=True))
@@ -70,10 +74,10 @@ class HubOrigin:
         }
 
     def read_file(self, file: FileVersion) -> bytes:
-        return bytes(self.read_spans(file, [(0, file.size)])[0])
+        return read_whole(file.size, self._link(file))
 
-    def read_spans(self, file: FileVersion, spans: Sequence[Span]) -> list[memoryview]:
-        return read_in_parts(spans, lambda begin, view: retried(lambda: self._read(file, begin, view)))
+    def read_spans(self, file: FileVersion, spans: Sequence[Span], allocate: Allocate = new_buffer) -> list[memoryview]:
+        return read_remote(spans, self._link(file), allocate)
 
     def content_digest(self, files: Sequence[FileVersion]) -> str:
         """SHA-256 of the commit, which git derives from the content."""
@@ -99,40 +103,25 @@ class HubOrigin:
                 return ref
         return None
 
-    def _read(self, file: FileVersion, begin: int, view: memoryview) -> None:
-        link = self._link(file)
-        try:
-            read_range(link, begin, view)
-        except LinkExpiredError:
-            self._forget(file, link)
-            read_range(self._link(file), begin, view)
+    def _link(self, file: FileVersion) -> Link:
+        with self._opening:
+            if file.path not in self._links:
+                etags: dict[str, str] = {}  # of the file, however often its link is made
+                self._links[file.path] = Link(lambda: retried(lambda: self._resolve(file, etags)))
+            return self._links[file.path]
 
-    def _link(self, file: FileVersion) -> RemoteFile:
-        with self._flight(file):  # one thread resolves, the others wait for its answer
-            made, link = self._links.get(file.path, (0.0, None))
-            if link is None or time.monotonic() - made > _LINK_SECONDS:
-                link = self._resolve(file)
-                self._links[file.path] = time.monotonic(), link
-            return link
-
-    def _forget(self, file: FileVersion, link: RemoteFile) -> None:
-        with self._flight(file):
-            if self._links.get(file.path, (0.0, None))[1] is link:
-                del self._links[file.path]
-
-    def _flight(self, file: FileVersion) -> threading.Lock:
-        return self._flights.setdefault(file.path, threading.Lock())
-
-    def _resolve(self, file: FileVersion) -> RemoteFile:
+    def _resolve(self, file: FileVersion, etags: dict[str, str]) -> RemoteFile:
         what = f"{self._repo}: {file.path}"
         url = hf_hub_url(self._repo, file.path, revision=self._commit, endpoint=self._endpoint)
         with translated_errors(self._endpoint, self._repo, self._commit):
-            metadata = get_hf_file_metadata(url, timeout=_ANSWER_SECONDS)
+            metadata = within(what, lambda: get_hf_file_metadata(url, timeout=_ANSWER_SECONDS))
         if metadata.size != file.size:
             raise CheckpointError(f"{what}: the Hub gives two sizes, {file.size} and {metadata.size}; try again later")
         is_hub = _host(metadata.location) == _host(self._endpoint)
         headers = build_hf_headers() if is_hub else {}  # with the token: storage hosts must not see it
-        return RemoteFile(metadata.location, headers, metadata.size, what)
+        return RemoteFile(
+            metadata.location, headers, metadata.size, what, HOW_TO_SIGN_IN, ca_bundle(), signed=not is_hub, etags=etags
+        )
 
 
 def _host(url: str) -> tuple[str, str]:

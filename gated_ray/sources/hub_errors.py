@@ -23,7 +23,7 @@ from gated_ray.sources.retry import OverloadedError
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _NOT_FOUND = 404
-_HOW_TO_SIGN_IN = "set HF_TOKEN or run `hf auth login`"
+HOW_TO_SIGN_IN = "set HF_TOKEN or run `hf auth login`"
 
 
 @contextmanager
@@ -45,14 +45,12 @@ def translated_errors(endpoint: str, repo: str, revision: str | None = None, *, 
     try:
         yield
     except GatedRepoError as error:
-        how = (
-            "ask for access on its page, and let the token read gated repositories" if get_token() else _HOW_TO_SIGN_IN
-        )
+        how = "ask for access on its page, and let the token read gated repositories" if get_token() else HOW_TO_SIGN_IN
         raise AccessError(f"{name}: a gated repository that you have no access to; {how}") from error
     except RevisionNotFoundError as error:
         raise ReferenceNotFoundError(f"{name}: the repository has no revision {revision!r}") from error
     except RepositoryNotFoundError as error:
-        hint = "with this token" if get_token() else f"without a token; if it is private, {_HOW_TO_SIGN_IN}"
+        hint = "with this token" if get_token() else f"without a token; if it is private, {HOW_TO_SIGN_IN}"
         raise ReferenceNotFoundError(
             f"{name}: no such folder here, and no such repository on the Hub can be seen {hint}"
         ) from error
@@ -77,7 +75,7 @@ def translated_errors(endpoint: str, repo: str, revision: str | None = None, *, 
 
 def _refused(name: str, status: int, retry_after: str | None) -> GatedRayError:
     if status in (401, 403):
-        return AccessError(f"{name}: the Hub refused the token ({status}); {_HOW_TO_SIGN_IN}")
+        return AccessError(f"{name}: the Hub refused the token ({status}); {HOW_TO_SIGN_IN}")
     if status in (408, 429) or status >= 500:
         return OverloadedError(f"{name}: the Hub answered {status}; try again later", retry_after)
     return InputError(f"{name}: the Hub answered {status}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gated_ray.sources.buffers import Allocate, new_buffer
 from gated_ray.sources.references import Kind
 
 Span = tuple[int, int]
@@ -51,8 +52,8 @@ class Origin(Protocol):
     def read_file(self, file: FileVersion) -> bytes:
         """A small file, whole."""
 
-    def read_spans(self, file: FileVersion, spans: Sequence[Span]) -> list[memoryview]:
-        """The bytes of each span.
+    def read_spans(self, file: FileVersion, spans: Sequence[Span], allocate: Allocate = new_buffer) -> list[memoryview]:
+        """The bytes of each span, in memory that `allocate` makes.
 
         Raises:
             CheckpointError: the file changed or is shorter than a span.

@@ -1,51 +1,82 @@
-"""Reading many spans of one file over the network, in parallel parts."""
+"""The pieces in which files are read over the network."""
 
-import mmap
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+import threading
+from collections.abc import Sequence
 
+from gated_ray.sources.buffers import Allocate
 from gated_ray.sources.origin import Span
 
-_PART = 8 << 20
-_OWN_MAPPING = 256 << 10
-_CONNECTIONS = 4
+LEAST_PART = 4 << 20
+MOST_PART = 16 << 20
+_PARTS = 8
+"""Of one call, so that several connections have something to do."""
 
 
-def new_buffer(size: int) -> memoryview:
-    """Writable bytes whose memory goes back to the system as soon as nothing holds them.
+class Part:
+    """A run of one file's bytes and the memory that they go to.
 
-    A mapping of its own, because malloc keeps freed buffers of this size, scattered over its arenas: reading layer by
-    layer then held three quarters of the model. Huge pages make it cost a third of what faulting in small ones does.
+    Filled by one request after another, each going on where the last one broke off, or at once by another one that was
+    sent in its place.
+
+    Attributes:
+        begin: its first byte within the file.
+        view: its memory.
+        whole: whether it is a whole file, to be asked for without a range.
+        done: bytes that are there, from its beginning.
+        settled: all of it is there, or nobody waits for it any more; the memory is not written any more.
+        instead_of: the part that this one was sent in place of; what settles that one makes this one useless.
     """
-    if size < _OWN_MAPPING:
-        return memoryview(bytearray(size))
-    mapping = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux
-        with suppress(OSError):  # a kernel built without them
-            mapping.madvise(mmap.MADV_HUGEPAGE)
-    return memoryview(mapping)
+
+    def __init__(self, begin: int, view: memoryview, whole: bool = False, instead_of: "Part | None" = None) -> None:
+        self.begin = begin
+        self.view = view
+        self.whole = whole
+        self.done = 0
+        self.settled = False
+        self.instead_of = instead_of
+        self._lock = threading.Lock()
+
+    @property
+    def wanted(self) -> bool:
+        return not self.settled and (self.instead_of is None or self.instead_of.wanted)
+
+    @property
+    def size(self) -> int:
+        return len(self.view)
+
+    @property
+    def left(self) -> int:
+        return len(self.view) - self.done
+
+    def append(self, data: bytes) -> bool:
+        """Take the next bytes; False where they are not wanted any more."""
+        with self._lock:
+            if not self.wanted:
+                return False
+            end = self.done + len(data)
+            self.view[self.done : end] = data
+            self.done = end
+            return True
+
+    def settle(self, start: int = 0, rest: memoryview | None = None) -> None:
+        """Write no more.
+
+        Args:
+            start, rest: the bytes from `start` to the end, where another request has brought them.
+        """
+        with self._lock:
+            if rest is not None and not self.settled:
+                self.view[start:] = rest
+            self.settled = True
 
 
-def read_in_parts(spans: Sequence[Span], read: Callable[[int, memoryview], None]) -> list[memoryview]:
-    """Fill a buffer for each span with parallel requests of at most 8 MiB.
-
-    Args:
-        spans: byte ranges of one file.
-        read: called, mostly in threads, with an offset within the file and the piece of a buffer to fill from there.
-
-    Returns:
-        One buffer a span. The first error of any part is raised.
-    """
-    buffers = [new_buffer(end - begin) for begin, end in spans]
+def parts_of(spans: Sequence[Span], allocate: Allocate) -> tuple[list[memoryview], list[Part]]:
+    """A buffer for each span, and the parts of 4 to 16 MiB that fill them; the last of a span may be smaller."""
+    buffers = [allocate(end - begin) for begin, end in spans]
+    size = min(max(sum(map(len, buffers)) // _PARTS, LEAST_PART), MOST_PART)
     parts = [
-        (begin + start, buffer[start : start + _PART])
+        Part(begin + start, buffer[start : start + size])
         for (begin, _), buffer in zip(spans, buffers, strict=True)
-        for start in range(0, len(buffer), _PART)
+        for start in range(0, len(buffer), size)
     ]
-    if len(parts) == 1:  # in the caller's thread, whose connection is open from the last time
-        read(*parts[0])
-        return buffers
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        list(pool.map(lambda part: read(*part), parts))
-    return buffers
+    return buffers, parts

@@ -1,14 +1,20 @@
 """Which files of a checkpoint hold its weights."""
 
-import json
 from collections.abc import Mapping
 
 from gated_ray.errors import CheckpointError, UnsupportedError
+from gated_ray.sources.documents import parse_object, said
 from gated_ray.sources.origin import FileVersion, Origin
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
-_INDEX_LIMIT = 200_000_000
+_INDEX_LIMIT = 50_000_000
+"""Bytes; Kimi-K2's index, of 200,000 tensors, has half of it."""
+TENSOR_LIMIT = 400_000
+"""Tensors of a checkpoint; Kimi-K2 has 200,000 as released, and in other formats some more."""
+_SHARD_LIMIT = 10_000
+_NAME_LIMIT = 255
+"""Characters of a file's name."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _OTHER_FORMATS = (".h5", ".msgpack", ".gguf", ".onnx")
 
@@ -31,25 +37,39 @@ def weight_files(
         raise UnsupportedError(f"{ref}: {_why_none(origin, files)}")
     weight_map = _weight_map(origin, files[_INDEX], ref)
     names = sorted(set(weight_map.values()))
+    if len(names) > _SHARD_LIMIT:
+        raise CheckpointError(f"{ref}: {_INDEX} names {len(names)} shards, over the limit of {_SHARD_LIMIT}")
     for name in names:
-        if "/" in name or "\\" in name or not name.endswith(".safetensors"):
-            raise CheckpointError(f"{ref}: {_INDEX} names the shard {name!r}; a shard is a .safetensors file beside it")
+        if not _is_beside(name):
+            raise CheckpointError(
+                f"{ref}: {_INDEX} names the shard {said(name)}; a shard is a .safetensors file beside it"
+            )
         if name not in files:
             raise CheckpointError(f"{ref}: {_INDEX} names the shard {name}, which is missing; download it again")
     return [files[name] for name in names], weight_map
 
 
+def _is_beside(name: str) -> bool:
+    """Whether this is the name of a safetensors file, without a path."""
+    is_plain = name.isprintable() and not any(each in name for each in "/\\:")
+    return is_plain and name.endswith(".safetensors") and len(name) <= _NAME_LIMIT
+
+
 def _weight_map(origin: Origin, file: FileVersion, ref: str) -> dict[str, str]:
+    what = f"{ref}: {_INDEX}"
     if file.size > _INDEX_LIMIT:
-        raise CheckpointError(f"{ref}: {_INDEX} has {file.size} bytes; not an index")
-    try:
-        index = json.loads(origin.read_file(file))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{ref}: {_INDEX} is not JSON ({error})") from error
-    match index:
-        case {"weight_map": dict(weight_map)} if weight_map and all(isinstance(s, str) for s in weight_map.values()):
+        raise CheckpointError(f"{what} has {file.size} bytes, over the limit of {_INDEX_LIMIT}; not an index")
+    match parse_object(origin.read_file(file), what, most_values=TENSOR_LIMIT + 100):
+        case {"weight_map": dict(weight_map)} if weight_map:
+            for name, shard in weight_map.items():
+                if not isinstance(shard, str):
+                    raise CheckpointError(
+                        f"{what} has in its weight_map {said(name)} in {said(shard)}; not a shard's name"
+                    )
+                if not name.isprintable():
+                    raise CheckpointError(f"{what} has in its weight_map the tensor {said(name)}; not a sound file")
             return weight_map
-    raise CheckpointError(f"{ref}: {_INDEX} has no weight_map of tensors to shards")
+    raise CheckpointError(f"{what} has no weight_map of tensors to shards")
 
 
 def _why_none(origin: Origin, files: Mapping[str, FileVersion]) -> str:

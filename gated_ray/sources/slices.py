@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from gated_ray.errors import UnsupportedError
 from gated_ray.sources.headers import TensorRecord
+
+_LIMIT = 16 << 30
+"""Bytes that are read at once; the largest matrix of a released model has a quarter of it."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,7 @@ class TensorSlice:
 
     Raises:
         ValueError: the tensor does not have these entries: other bytes would be read, and look like weights.
+        UnsupportedError: more bytes than any model's matrix has. A tensor that is not read may have as many as it likes.
     """
 
     record: TensorRecord
@@ -22,11 +27,14 @@ class TensorSlice:
     count: int | None = None
 
     def __post_init__(self) -> None:
-        if self.first is None or self.count is None:
-            return
-        if self.first < 0 or self.count < 1 or self.first + self.count > (*self.record.shape, 0)[0]:
-            raise ValueError(
-                f"tensor {self.record.name} of shape {self.record.shape} has no entries {self.first} + {self.count}"
+        first, count = self.first or 0, 1 if self.count is None else self.count
+        is_cut = self.first is not None and self.count is not None
+        if is_cut and (first < 0 or count < 1 or first + count > (*self.record.shape, 0)[0]):
+            raise ValueError(f"tensor {self.record.name} of shape {self.record.shape} has no entries {first} + {count}")
+        if self.bytes > _LIMIT:
+            raise UnsupportedError(
+                f"tensor {self.name} of {self.record.file.path} has {self.bytes} bytes, over the limit of {_LIMIT} for what is "
+                f"read at once (shape {self.shape} of {self.record.dtype})"
             )
 
     @property

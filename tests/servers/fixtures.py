@@ -23,6 +23,13 @@ def moto() -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
+def presigning_moto() -> Iterator[S3Server]:
+    """moto's S3 server that serves presigned URLs, to everybody."""
+    with moto_server(checks_keys=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def nanio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """nanio; the tests of a session share it, so each makes buckets of its own."""
     with nanio_server(tmp_path_factory.mktemp("nanio")) as server:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gated_ray.sources.gate import RateLimitGate
 from tests.checkpoints.cosine_cells import CELLS
 from tests.checkpoints.planted import plant_checkpoint
 from tests.servers.hub import HubServer
@@ -32,4 +33,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between attempts, in seconds, which are not waited for."""
     made: list[float] = []
     monkeypatch.setattr("gated_ray.sources.retry.sleep", made.append)
+    monkeypatch.setattr("gated_ray.sources.gate.sleep", made.append)
+    gate = RateLimitGate()  # one that no test has closed before
+    monkeypatch.setattr("gated_ray.sources.fetch.GATE", gate)
+    monkeypatch.setattr("gated_ray.sources.retry.GATE", gate)
     return made

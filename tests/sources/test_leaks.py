@@ -11,6 +11,7 @@ import pytest
 
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import GatedRayError
+from gated_ray.sources.buffers import Allocate, new_buffer
 from gated_ray.sources.checkpoint import open_checkpoint, open_origin, read_tensors
 from tests.checkpoints.broken import BROKEN
 from tests.checkpoints.sound import sound_checkpoint
@@ -25,9 +26,9 @@ def folder(tmp_path: Path) -> Path:
     return sound_checkpoint(tmp_path / "sound")
 
 
-def _use(ref: str) -> None:
+def _use(ref: str, allocate: Allocate = new_buffer) -> None:
     checkpoint = open_checkpoint(ref)
-    read_tensors(open_origin(checkpoint.location), find_blocks(checkpoint)[0].slices)
+    read_tensors(open_origin(checkpoint.location), find_blocks(checkpoint)[0].slices, allocate)
     checkpoint.revision()
 
 
@@ -83,17 +84,16 @@ class _Buffer(bytearray):
     """One that can be watched."""
 
 
-def test_buffers_go_with_their_tensors(hub: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buffers_go_with_their_tensors(hub: HubServer, folder: Path) -> None:
     made: list[weakref.ref[_Buffer]] = []
 
-    def new_buffer(size: int) -> memoryview:
+    def allocate(size: int) -> memoryview:
         buffer = _Buffer(size)
         made.append(weakref.ref(buffer))
         return memoryview(buffer)
 
-    monkeypatch.setattr("gated_ray.sources.parts.new_buffer", new_buffer)
     hub.add_repo("org/sound", folder)
-    _use("org/sound")
+    _use("org/sound", allocate)
     gc.collect()
     assert made
     assert not [reference for reference in made if reference() is not None]

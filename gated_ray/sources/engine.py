@@ -1,0 +1,207 @@
+"""The threads that bring bytes over the network, one libcurl handle each, shared by all that this process reads."""
+
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pycurl
+
+from gated_ray.errors import TransientError
+from gated_ray.sources.buffers import Allocate, new_buffer
+from gated_ray.sources.concurrency import Concurrency
+from gated_ray.sources.fetch import fetch
+from gated_ray.sources.links import Link
+from gated_ray.sources.origin import Span
+from gated_ray.sources.parts import Part, parts_of
+from gated_ray.sources.retry import OverloadedError
+
+_SMALL = 1 << 20
+"""Bytes of a part that is read in the caller's own thread: headers wait for the wire, not for the bytes before them."""
+_LATE_SECONDS = 2.0
+_LATE_TIMES = 4
+"""How many times as long as others a part takes before another connection tries it too."""
+_LOOK_SECONDS = 0.5
+_REMEMBERED = 32
+
+
+@dataclass(eq=False)
+class _Batch:
+    """What one caller waits for."""
+
+    parts: set[Part]
+    error: BaseException | None = None
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(eq=False)
+class _Job:
+    """One part on its way.
+
+    Attributes:
+        tries: threads that took it in hand: one, or a second one where the first is late.
+        hands: those of them that are still at it.
+    """
+
+    part: Part
+    link: Link
+    batch: _Batch
+    started: float = 0.0
+    tries: int = 0
+    hands: int = 0
+
+
+class Engine:
+    """Reads parts in threads, as many at once as help. Parts of earlier calls go first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._queue: deque[_Job] = deque()
+        self._running: set[_Job] = set()
+        self._busy = 0
+        self._threads = 0
+        self._concurrency = Concurrency()
+        self._paces: deque[float] = deque(maxlen=_REMEMBERED)
+        """Seconds a byte, of the last parts."""
+
+    def read(self, parts: Sequence[Part], link: Link) -> None:
+        """Fill the parts of one file.
+
+        Raises:
+            GatedRayError: the first error of any part, as `fetch` raises them. The others are given up.
+        """
+        if not parts:
+            return
+        batch = _Batch(set(parts))
+        with self._changed:
+            self._queue.extend(_Job(part, link, batch) for part in parts)
+            self._hire()
+            self._changed.notify_all()
+        try:
+            batch.over.wait()
+        finally:
+            if batch.parts:
+                self._abandon(batch)
+        if batch.error is not None:
+            raise batch.error
+
+    def notice(self, fault: TransientError) -> None:
+        """Learn from a fault that will be tried again."""
+        if isinstance(fault, OverloadedError):
+            with self._changed:
+                self._concurrency.overloaded()
+
+    def _abandon(self, batch: _Batch) -> None:
+        """Nobody waits for these parts any more: nothing may write to their memory from here on."""
+        with self._changed:
+            self._queue = deque(job for job in self._queue if job.batch is not batch)
+            given_up = list(batch.parts)
+        for part in given_up:
+            part.settle()
+
+    def _hire(self) -> None:
+        """Start threads for what waits, up to the limit. They stay, and keep their connections open."""
+        wanted = min(self._concurrency.limit, self._busy + len(self._queue))
+        while self._threads < wanted:
+            self._threads += 1
+            threading.Thread(target=self._work, name=f"range-{self._threads}", daemon=True).start()
+
+    def _work(self) -> None:
+        curl = pycurl.Curl()
+        while True:
+            job, again = self._take()
+            error: BaseException | None = None
+            try:
+                self._bring(curl, job, again)
+            except BaseException as raised:  # noqa: BLE001 - raised again where it is waited for
+                error = raised
+            self._finished(job, error)
+
+    def _take(self) -> tuple[_Job, bool]:
+        """The next part, or else one that is late, as soon as one more may be asked for; whether it is the latter."""
+        with self._changed:
+            while True:
+                job = None
+                if self._busy < self._concurrency.limit:
+                    job = self._queue.popleft() if self._queue else self._late()
+                if job is not None:
+                    break
+                self._changed.wait(_LOOK_SECONDS if self._running else None)
+            self._busy += 1
+            self._running.add(job)
+            job.tries += 1
+            job.hands += 1
+            if job.tries == 1:
+                job.started = time.monotonic()
+            return job, job.tries > 1
+
+    def _late(self) -> _Job | None:
+        if not self._paces:
+            return None
+        now, usual = time.monotonic(), statistics.median(self._paces)
+        for job in self._running:
+            if job.tries == 1 and now - job.started > max(_LATE_SECONDS, _LATE_TIMES * usual * job.part.size):
+                return job
+        return None
+
+    def _bring(self, curl: pycurl.Curl, job: _Job, again: bool) -> None:
+        part = job.part
+        if not again:
+            fetch(curl, part, job.link, self.notice)
+            part.settle()
+            return
+        start = part.done  # the other thread goes on, so this one needs memory of its own
+        rest = Part(part.begin + start, new_buffer(part.size - start), part.whole, instead_of=part)
+        fetch(curl, rest, job.link, self.notice)
+        part.settle(start, rest.view)
+
+    def _finished(self, job: _Job, error: BaseException | None) -> None:
+        with self._changed:
+            self._busy -= 1
+            job.hands -= 1
+            if error is None:
+                now = time.monotonic()
+                self._paces.append((now - job.started) / job.part.size)
+                self._concurrency.finished(job.part.size, now, waiting=bool(self._queue))
+                self._hire()
+                job.batch.parts.discard(job.part)
+            elif job.hands == 0 and not job.part.settled:
+                job.batch.error = job.batch.error or error
+            if error is None or job.hands == 0:
+                self._running.discard(job)
+            if job.batch.error is not None or not job.batch.parts:
+                job.batch.over.set()
+            self._changed.notify_all()
+
+
+ENGINE = Engine()
+_handles = threading.local()
+
+
+def read_remote(spans: Sequence[Span], link: Link, allocate: Allocate = new_buffer) -> list[memoryview]:
+    """The bytes of spans of one file, in memory that `allocate` makes.
+
+    Raises:
+        GatedRayError: as `fetch` raises them.
+    """
+    buffers, parts = parts_of(spans, allocate)
+    _read(parts, link)
+    return buffers
+
+
+def read_whole(size: int, link: Link) -> bytes:
+    """A small file, asked for without a range: not every server knows ranges of what it makes up itself."""
+    part = Part(0, new_buffer(size), whole=True)
+    _read([part], link)
+    return bytes(part.view)
+
+
+def _read(parts: Sequence[Part], link: Link) -> None:
+    if len(parts) != 1 or parts[0].size > _SMALL:
+        ENGINE.read(parts, link)
+        return
+    if not hasattr(_handles, "curl"):
+        _handles.curl = pycurl.Curl()
+    fetch(_handles.curl, parts[0], link, ENGINE.notice)
