@@ -105,7 +105,7 @@ def analyze(
     origin = open_origin(checkpoint.location)
 
     def measure(block: Block) -> Measured:
-        return measure_block(load_block(origin, block), settings, where)
+        return measure_block(load_block(origin, block, where), settings, where)
 
     neurons, layers = [], []
     total = sum(block.bytes for block in blocks)

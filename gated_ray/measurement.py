@@ -16,11 +16,14 @@ from gated_ray.neurons.preparation import Preparation
 from gated_ray.neurons.randomness import MismatchedRegions, mismatched_regions, theory_region, unit_vectors
 from gated_ray.neurons.summaries import summarise
 from gated_ray.settings import ProfileSettings
+from gated_ray.sources.buffers import buffers_for
 from gated_ray.sources.checkpoint import read_tensors
 from gated_ray.sources.origin import Origin
 from gated_ray.sources.slices import TensorSlice
 from gated_ray.store.schemas import LAYERS, NEURONS, PARTITION_FIELDS
 from gated_ray.vocabulary import COSINES, IO_CLASSES
+
+_CPU = torch.device("cpu")
 
 Measured = tuple[pa.Table, pa.Table]
 """A block's rows of the neurons table and its row of the layers table, without the columns of the partition."""
@@ -35,15 +38,16 @@ class LoadedBlock:
     digests: Mapping[str, str]
 
 
-def load_block(origin: Origin, block: Block) -> LoadedBlock:
-    """Read a block's tensors."""
-    return load_blocks(origin, [block])[0]
+def load_block(origin: Origin, block: Block, device: torch.device = _CPU) -> LoadedBlock:
+    """Read a block's tensors, into memory that suits the device that will compute."""
+    return load_blocks(origin, [block], device)[0]
 
 
-def load_blocks(origin: Origin, blocks: Sequence[Block]) -> list[LoadedBlock]:
+def load_blocks(origin: Origin, blocks: Sequence[Block], device: torch.device = _CPU) -> list[LoadedBlock]:
     """Read the tensors of several blocks together: in fewer ranges, and what they share once."""
-    tensors = read_tensors(origin, list(dict.fromkeys(part for block in blocks for part in block.slices)))
-    digests = {part: _digest(tensor) for part, tensor in tensors.items()}
+    parts = list(dict.fromkeys(part for block in blocks for part in block.slices))
+    tensors = read_tensors(origin, parts, buffers_for(device))
+    digests = {part: tensor_digest(tensor) for part, tensor in tensors.items()}
     return [
         LoadedBlock(
             block, {part: tensors[part] for part in block.slices}, {part.name: digests[part] for part in block.slices}
@@ -57,8 +61,9 @@ def float32_bytes(block: Block) -> int:
     return 4 * len(block.matrices) * block.neurons * block.d_model
 
 
-def _digest(tensor: torch.Tensor) -> str:
-    return xxhash.xxh3_128_hexdigest(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))  # type: ignore[arg-type]
+def tensor_digest(tensor: torch.Tensor) -> str:
+    """xxh3-64 of what is stored of a tensor, as 16 hex digits: of the bytes as they lie in the file, which are not copied."""
+    return xxhash.xxh3_64_hexdigest(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))  # type: ignore[arg-type]
 
 
 def measure_block(loaded: LoadedBlock, profile: ProfileSettings, device: torch.device) -> Measured:
@@ -77,6 +82,7 @@ def measure_block(loaded: LoadedBlock, profile: ProfileSettings, device: torch.d
     mismatched = _mismatched(weights, preparation, geometry, profile)
     with one_thread():
         summary = summarise(geometry, codes, theory_region(block.d_model), mismatched)
+    digests = [(part.name, loaded.digests[part.name]) for part in block.slices]
     row = {
         "layer": block.layer,
         "component": block.component,
@@ -86,7 +92,8 @@ def measure_block(loaded: LoadedBlock, profile: ProfileSettings, device: torch.d
         "mismatched_regions": profile.regions,
         "mismatched_seed": profile.identity()["seed"],
         "bytes_read": block.bytes,
-        "digest": _joint_digest(loaded),
+        "digest": xxhash.xxh3_64_hexdigest("".join(digest for _, digest in digests).encode()),
+        "digests": [{"tensor": name, "digest": digest} for name, digest in digests],
         **summary.columns,
     }
     layers = pa.Table.from_pylist([row], schema=without_partition(LAYERS))
@@ -175,11 +182,6 @@ def _mismatched(
     with one_thread():
         vectors = unit_vectors(weights, preparation, geometry)
     return mismatched_regions(vectors, exact=profile.regions == "exact", least_pairs=profile.pairs, seed=profile.seed)
-
-
-def _joint_digest(loaded: LoadedBlock) -> str:
-    joint = "".join(loaded.digests[part.name] for part in loaded.block.slices)
-    return xxhash.xxh3_128_hexdigest(joint.encode())
 
 
 def _neuron_table(block: Block, geometry: Geometry, codes: torch.Tensor) -> pa.Table:

@@ -65,7 +65,7 @@ class Worker:
         origin = self._origin(unit.location)
         neurons, layers = [], []
         digests: dict[str, str] = {}
-        for loaded in load_blocks(origin, unit.blocks):
+        for loaded in load_blocks(origin, unit.blocks, self._device):
             digests |= loaded.digests
             asked = time.monotonic()
             with self._computing:

@@ -2,16 +2,13 @@
 
 import os
 
-import certifi
+from gated_ray import network
 
 
 def ca_bundle(*first: str) -> str:
-    """Path of a file of certificates: that of the first variable that names one, else certifi's.
+    """Path of the certificates to trust; variables in `first` go before those of `network.ca_bundle`.
 
-    Args:
-        first: variables to ask before ``SSL_CERT_FILE``, ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE``.
+    Raises:
+        InputError: as there.
     """
-    for name in (*first, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if path := os.environ.get(name):
-            return path
-    return certifi.where()
+    return network.ca_bundle(next(filter(None, map(os.environ.get, first)), None))

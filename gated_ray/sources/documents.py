@@ -1,6 +1,7 @@
 """JSON that anyone may have written, read within bounds: config.json, the index of the shards, the headers."""
 
 import json
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from gated_ray.errors import CheckpointError
 _DEEPEST = 64
 _DIGITS = 40
 """Of a whole number; no library writes more, and longer ones cost time and cannot be printed."""
+
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x9b\ud800-\udfff]")
 
 _OTHER_FILES = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file: run git lfs pull"),
@@ -59,7 +62,7 @@ def parse_object(content: bytes, what: str, most_values: int) -> dict[str, Any]:
 
     Raises:
         CheckpointError: no such object, or one that no program writes: nested beyond 64 levels, a whole number of more than
-            40 digits, text that is no Unicode.
+            40 digits, text with halves of surrogate pairs or with control characters (line breaks are none).
     """
     check_values(content, what, most_values)
     try:
@@ -122,18 +125,12 @@ def _check(document: dict[str, Any], what: str) -> None:
                 ahead.append((name, depth + 1, value))
             elif isinstance(value, _TooLong):
                 raise CheckpointError(f"{what} says {said(name)}={value[:9]}..., a number of {len(value)} digits")
-            elif not _is_unicode(value):
-                raise CheckpointError(f"{what} says {said(name)}={said(value)}, which is no Unicode")
-            if not _is_unicode(name):
-                raise CheckpointError(f"{what} has the key {said(name)}, which is no Unicode")
+            elif isinstance(value, str) and not _is_text(value):
+                raise CheckpointError(f"{what} says {said(name)}={said(value)}, which is no text")
+            if not _is_text(name):
+                raise CheckpointError(f"{what} has the key {said(name)}, which is no text")
 
 
-def _is_unicode(text: object) -> bool:
-    """False for half a surrogate pair, which JSON can spell and no file or table can hold."""
-    if not isinstance(text, str) or text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _is_text(text: str) -> bool:
+    """False for half a surrogate pair, which no file can hold, and for escapes, which steer a terminal that prints them."""
+    return _NO_TEXT.search(text) is None

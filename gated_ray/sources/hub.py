@@ -1,54 +1,117 @@
 """A checkpoint on the Hugging Face Hub: huggingface_hub resolves and authenticates, libcurl brings the bytes."""
 
 import hashlib
+import logging
 import os
 import threading
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from huggingface_hub import HfApi, ModelInfo, constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub import HfApi, ModelInfo, constants, hf_hub_url
 from huggingface_hub.utils import build_hf_headers
 
-from gated_ray.errors import CheckpointError, GatedRayError
+from gated_ray.errors import CheckpointError, GatedRayError, InputError, ReferenceNotFoundError, TransientError
+from gated_ray.network import ca_bundle, proxy_for, trust_one_bundle
 from gated_ray.sources.answers import RemoteFile
 from gated_ray.sources.buffers import Allocate, new_buffer
-from gated_ray.sources.certificates import ca_bundle
 from gated_ray.sources.deadline import within
 from gated_ray.sources.engine import read_remote, read_whole
 from gated_ray.sources.hub_errors import COMMIT, HOW_TO_SIGN_IN, translated_errors
 from gated_ray.sources.links import Link
+from gated_ray.sources.local_cache import CachedSnapshot, cached_commit
 from gated_ray.sources.origin import FileVersion, Location, Span
+from gated_ray.sources.resolving import ANSWER_SECONDS, DEFAULT_PORTS, locate, origin_of
 from gated_ray.sources.retry import retried
 
+# At DEBUG they write down the headers of answers, among them the signed URLs that the Hub redirects to.
+for _transport in ("httpcore", "httpcore2"):
+    logging.getLogger(_transport).setLevel(logging.INFO)
+
 _CONVERSIONS_LOOKED_AT = 20
-_ANSWER_SECONDS = 30
 
 
 def hub_endpoint() -> str:
-    """The Hub in use: ``HF_ENDPOINT`` as it is now, where huggingface_hub reads it once at import."""
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+    """The Hub in use: ``HF_ENDPOINT`` as it is now, where huggingface_hub reads it once at import.
+
+    Raises:
+        InputError: it is no URL, or holds a password, which would reach messages and the dataset.
+    """
+    endpoint = (os.environ.get("HF_ENDPOINT", "").strip() or constants.ENDPOINT).rstrip("/")
+    try:
+        parts = urlsplit(endpoint)
+        sound = parts.scheme in DEFAULT_PORTS and parts.hostname and (parts.port is None or parts.port)
+    except ValueError:
+        sound = False
+    if "@" in endpoint:
+        raise InputError("HF_ENDPOINT holds a user or password; leave them out, and set HF_TOKEN")
+    if not sound or parts.query or parts.fragment:
+        raise InputError(f"HF_ENDPOINT={endpoint}: not the URL of a Hub; write it as https://host")
+    return endpoint
 
 
 def resolve_commit(repo: str, revision: str | None, endpoint: str) -> str:
-    """The commit that a branch, tag, pull request or short commit means now.
+    """The commit that a branch, tag, pull request or short commit means now, or offline when it was last downloaded.
 
     Raises:
         ReferenceNotFoundError, AccessError, TransientError: see `translated_errors`.
     """
-    api = HfApi(endpoint=endpoint)
+    with translated_errors(endpoint, repo, revision):
+        cached = cached_commit(repo, revision)
+    if constants.HF_HUB_OFFLINE:
+        if cached is None:
+            raise _not_cached(repo, revision, "it is not there")
+        return cached
+    if cached is not None and cached == revision and _is_complete(CachedSnapshot(repo, cached)):
+        return cached
+    api = _api(endpoint)
     # What is no folder was taken for a repository.
     hint = " (there is no folder of that name either)"
-    sha = retried(lambda: _model_info(api, repo, revision, hint=hint)).sha
+    try:
+        sha = retried(lambda: _model_info(api, repo, revision, hint=hint)).sha
+    except TransientError as error:
+        if cached is None:
+            raise
+        raise TransientError(
+            f"{error}; the local cache holds {cached[:12]}: to measure that, set HF_HUB_OFFLINE=1"
+        ) from error
     if not sha or not COMMIT.fullmatch(sha):
         raise GatedRayError(f"{repo}: {endpoint} named no commit for it, but {sha!r}")
     return sha
+
+
+def _not_cached(repo: str, revision: str | None, why: str) -> ReferenceNotFoundError:
+    name = f"{repo}@{revision}" if revision else repo
+    download = f"hf download {repo}" + (f" --revision {revision}" if revision else "")
+    return ReferenceNotFoundError(
+        f"{name}: HF_HUB_OFFLINE is set and the local cache {constants.HF_HUB_CACHE} does not hold it ({why}); "
+        f"run `{download}` where there is a network, unset HF_HUB_OFFLINE, or give a folder"
+    )
+
+
+def _is_complete(snapshot: CachedSnapshot) -> bool:
+    try:
+        snapshot.files()
+    except GatedRayError:
+        return False
+    return True
+
+
+def _api(endpoint: str) -> HfApi:
+    """The Hub's client.
+
+    Raises:
+        InputError: the certificates or the proxy that the environment names cannot be used.
+    """
+    trust_one_bundle()
+    proxy_for(endpoint)
+    return HfApi(endpoint=endpoint)
 
 
 def _model_info(
     api: HfApi, repo: str, revision: str | None, *, files_metadata: bool = False, hint: str = ""
 ) -> ModelInfo:
     def ask() -> ModelInfo:
-        return api.model_info(repo, revision=revision, files_metadata=files_metadata, timeout=_ANSWER_SECONDS)
+        return api.model_info(repo, revision=revision, files_metadata=files_metadata, timeout=ANSWER_SECONDS)
 
     with translated_errors(api.endpoint, repo, revision, hint=hint):
         return within(f"{repo}: the Hub at {api.endpoint}", ask)
@@ -61,11 +124,17 @@ class HubOrigin:
         self._repo = location.address
         self._commit = location.revision
         self._endpoint = location.endpoint or hub_endpoint()
-        self._api = HfApi(endpoint=self._endpoint)
+        self._api = _api(self._endpoint)
+        self._cache = CachedSnapshot(self._repo, self._commit)
         self._links: dict[str, Link] = {}
         self._opening = threading.Lock()
 
     def files(self) -> dict[str, FileVersion]:
+        try:
+            return self._cache.files()
+        except GatedRayError as error:
+            if constants.HF_HUB_OFFLINE:
+                raise _not_cached(self._repo, self._commit, str(error).removeprefix(f"{self._repo}: ")) from error
         info = retried(lambda: _model_info(self._api, self._repo, self._commit, files_metadata=True))
         return {
             entry.rfilename: FileVersion(entry.rfilename, entry.size or 0, self._commit)
@@ -74,9 +143,15 @@ class HubOrigin:
         }
 
     def read_file(self, file: FileVersion) -> bytes:
+        if cached := self._cache.find(file):
+            origin, there = cached
+            return origin.read_file(there)
         return read_whole(file.size, self._link(file))
 
     def read_spans(self, file: FileVersion, spans: Sequence[Span], allocate: Allocate = new_buffer) -> list[memoryview]:
+        if cached := self._cache.find(file):
+            origin, there = cached
+            return origin.read_spans(there, spans, allocate)
         return read_remote(spans, self._link(file), allocate)
 
     def content_digest(self, files: Sequence[FileVersion]) -> str:
@@ -114,18 +189,12 @@ class HubOrigin:
         what = f"{self._repo}: {file.path}"
         url = hf_hub_url(self._repo, file.path, revision=self._commit, endpoint=self._endpoint)
         with translated_errors(self._endpoint, self._repo, self._commit):
-            metadata = within(what, lambda: get_hf_file_metadata(url, timeout=_ANSWER_SECONDS))
-        if metadata.size != file.size:
-            raise CheckpointError(f"{what}: the Hub gives two sizes, {file.size} and {metadata.size}; try again later")
-        is_hub = _host(metadata.location) == _host(self._endpoint)
+            location, size = within(what, lambda: locate(url, what))
+        if size != file.size:
+            raise CheckpointError(f"{what}: the Hub gives two sizes, {file.size} and {size}; try again later")
+        is_hub = origin_of(location) == origin_of(self._endpoint)
         headers = build_hf_headers() if is_hub else {}  # with the token: storage hosts must not see it
-        return RemoteFile(
-            metadata.location, headers, metadata.size, what, HOW_TO_SIGN_IN, ca_bundle(), signed=not is_hub, etags=etags
-        )
-
-
-def _host(url: str) -> tuple[str, str]:
-    return urlsplit(url)[:2]
+        return RemoteFile(location, headers, size, what, HOW_TO_SIGN_IN, ca_bundle(), signed=not is_hub, etags=etags)
 
 
 def _pull_number(ref: str) -> int:

@@ -38,7 +38,8 @@ class Part:
 
     @property
     def wanted(self) -> bool:
-        return not self.settled and (self.instead_of is None or self.instead_of.wanted)
+        """Whether somebody still waits for its bytes."""
+        return not (self.settled or (self.instead_of is not None and self.instead_of.settled))
 
     @property
     def size(self) -> int:

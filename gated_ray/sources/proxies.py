@@ -1,16 +1,5 @@
-"""Which proxy the environment asks for, read as Python's own clients read it."""
+"""Which proxy the environment asks for."""
 
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from gated_ray.network import proxy_for
 
-
-def proxy_for(url: str) -> str:
-    """The proxy for a URL by ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` (in either case); empty for none.
-
-    libcurl alone would read some of them in lower case only.
-    """
-    parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
-        return ""
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all") or ""
+__all__ = ["proxy_for"]
