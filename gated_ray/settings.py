@@ -133,11 +133,30 @@ class InspectSettings:
 
 
 @dataclass(frozen=True)
+class SourcesSettings:
+    """Where the sources of published models are looked for again; the store says the rest."""
+
+    endpoint_url: str | None = None
+    """S3 endpoint of ``s3://`` sources; None leaves it to the AWS configuration."""
+
+
+@dataclass(frozen=True)
 class VerifySettings:
     """``python -m jobs.verify``."""
 
     store: StoreSettings = field(default_factory=StoreSettings)
+    models: SourcesSettings = field(default_factory=SourcesSettings)
+    source: bool = False
+    """Read a sample of every model from its source again and compare it with the digests in the store."""
+    sample: int | None = 16
+    """Tensor ranges of a model to read, spread over its layers; None for all."""
+    seed: int = 0
+    """Other seeds take other ranges."""
     debug: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sample is not None and self.sample < 1:
+            raise InputError(f"sample={self.sample}: must be at least 1, or null for every tensor range")
 
 
 @dataclass(frozen=True)

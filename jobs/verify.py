@@ -1,10 +1,10 @@
-"""python -m jobs.verify store.url=URL"""
+"""python -m jobs.verify store.url=URL [source=true] [sample=N]"""
 
 from gated_ray.settings import VerifySettings
 from gated_ray.store.catalogue import nothing_published
 from gated_ray.store.objects import open_objects
 from gated_ray.store.verify import verify_store
-from gated_ray.vocabulary import counted
+from gated_ray.verification import verify_sources
 from jobs.command import run_command
 
 
@@ -24,11 +24,14 @@ def verify(settings: VerifySettings) -> bool:
         print(
             "To mend a model, delete the object named and the model's published.json below _units/, then sweep again."
         )
-    counts = {"published model": found.models, "unit": found.units, "object": found.objects}
-    looked_at = ", ".join(counted(count, noun) for noun, count in counts.items())
-    problems = counted(len(found.problems), "problem") if found.problems else "no problems"
-    print(f"{looked_at}, {found.bytes / 1e9:.3f} GB: {problems}")
-    return not found.problems
+    print(found, flush=True)
+    if not settings.source:
+        return not found.problems
+    sources = verify_sources(objects, found.publications, settings)
+    for difference in sources.problems:
+        print(f"PROBLEM {difference}")
+    print(sources)
+    return not found.problems and not sources.problems
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """``python -m tests.dataset_doc > docs/dataset.md``: the dataset's columns, from its schemas."""
 
+from textwrap import indent
+
 import pyarrow as pa
 
 from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
@@ -23,12 +25,38 @@ medians and quartiles cannot be had from the experts' own; models without expert
 A model is measured again where its revision, a setting of its profile or the understanding of its blocks changes: which
 tensors they are, in what order and encoding, and what the norms before and after them do. How gate and in make the
 activation, and biases, are recorded in `models` and change no number here.
+
+Digests: every tensor range that is read has an xxh3-64 in `layers.digests`, over its bytes as they lie in the safetensors file;
+`name[4:5]` is entry 4 of the first dimension. They depend neither on shards and workers nor on where the weights lie. Of the
+models that two stores both hold (of two runs, two machines, or swept at the Hub and at a mirror), this names every layer and
+tensor whose bytes differ, in DuckDB:
+
+"""
+
+COMPARISON = """\
+WITH
+  a AS (SELECT DISTINCT model_name, model_revision, layer, component, unnest(digests, recursive := true)
+        FROM 'A/layers/**/*.parquet'),
+  b AS (SELECT DISTINCT model_name, model_revision, layer, component, unnest(digests, recursive := true)
+        FROM 'B/layers/**/*.parquet')
+SELECT model_name, model_revision, layer, component, tensor, a.digest AS digest_a, b.digest AS digest_b
+FROM a FULL JOIN b USING (model_name, model_revision, layer, component, tensor)
+WHERE a.digest IS DISTINCT FROM b.digest
+  AND (model_name, model_revision) IN (SELECT (model_name, model_revision) FROM a)
+  AND (model_name, model_revision) IN (SELECT (model_name, model_revision) FROM b)
+ORDER BY ALL
+"""
+
+_AFTER_COMPARISON = """
+No row: no model that both hold differs. `python -m jobs.verify store.url=URL source=true` compares a store with the sources
+themselves.
 """
 
 
 def document() -> str:
     """The page."""
-    return _HEAD + "".join(_section(name, schema) for name, schema in _TABLES.items())
+    comparison = indent(COMPARISON, "    ")
+    return _HEAD + comparison + _AFTER_COMPARISON + "".join(_section(name, schema) for name, schema in _TABLES.items())
 
 
 _TABLES = {"neurons": NEURONS, "layers": LAYERS, "expert_layers": EXPERT_LAYERS, "models": MODELS}

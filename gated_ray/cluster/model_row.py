@@ -21,6 +21,7 @@ def model_row(checkpoint: Checkpoint, architecture: Architecture, profile: Profi
     return {
         "source": checkpoint.location.kind,
         "reference": checkpoint.reference.text,
+        "location": checkpoint.location.address,
         "requested_revision": checkpoint.reference.revision,
         "model_type": said if isinstance(said, str) else None,
         "rule": architecture.model_type,

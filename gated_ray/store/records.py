@@ -8,7 +8,7 @@ from typing import Any
 
 from gated_ray.store.objects import Objects, StoredObject
 
-FORMAT = 2
+FORMAT = 3
 """Raised with every change of keys, schemas or manifests, so that units in an older form are done again."""
 
 

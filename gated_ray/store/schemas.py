@@ -136,7 +136,14 @@ def _layer_fields() -> list[pa.Field]:
         _field(
             "digest",
             _STRING,
-            "xxh3-128 over the hex xxh3-128 digests of what was read: gate, in, out (with their scales), then norms",
+            "xxh3-64 of the text of all digests in digests, in their order, nothing between them: equal where these are",
+        ),
+        _field(
+            "digests",
+            pa.list_(pa.struct([("tensor", _STRING), ("digest", _STRING)])),
+            "xxh3-64 (16 hex digits, seed 0) of the stored bytes of everything read: gate, in, out (with their scales), then "
+            "norms. tensor is the name in the safetensors file, with [first:end] where entries of its first dimension "
+            "were read, end not included",
         ),
         *PARTITION_FIELDS,
     ]
@@ -171,6 +178,7 @@ MODELS = pa.schema(
         *PARTITION_FIELDS,
         _field("source", _STRING, "where the weights were read: hub, folder or s3"),
         _field("reference", _STRING, "the reference that was asked for"),
+        _field("location", _STRING, "where that is: repository on the Hub, absolute folder, or s3://bucket/prefix"),
         _field(
             "requested_revision", _STRING, "branch, tag, commit or subfolder that was asked for; null where none was"
         ),

@@ -30,7 +30,7 @@ class Manifest:
     seconds: float
     versions: Mapping[str, str]
     digests: Mapping[str, str]
-    """Digest of each tensor read, by name."""
+    """xxh3-64 of the stored bytes of each tensor range read, by its name, as the layers table has them."""
 
     def encode(self) -> bytes:
         return encode_json({"format": FORMAT, **asdict(self)})
@@ -88,7 +88,7 @@ def commit_unit(
         bytes_read: bytes of stored weights that were read.
         seconds: how long the unit took, reading included.
         versions: of the libraries that computed it.
-        digests: digest of each tensor read, by name.
+        digests: xxh3-64 of the stored bytes of each tensor range read, by its name.
 
     Raises:
         ValueError: a table does not fit its schema or is not this unit's.

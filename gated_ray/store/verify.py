@@ -41,8 +41,8 @@ class Problem:
 class Verification:
     """What was looked at and what was found."""
 
-    models: int
-    """Publications, sound or not."""
+    publications: tuple[Publication, ...]
+    """Of every model, sound or not, sorted by partition."""
     units: int
     """Units with a manifest."""
     objects: int
@@ -52,10 +52,15 @@ class Verification:
     problems: tuple[Problem, ...]
 
     def __str__(self) -> str:
-        return (
-            f"{counted(self.models, 'model')}, {counted(self.units, 'unit')}, {counted(self.objects, 'object')}, "
-            f"{self.bytes / 1e6:.1f} MB, {counted(len(self.problems), 'problem')}"
-        )
+        counts = {"published model": self.models, "unit": self.units, "object": self.objects}
+        looked_at = ", ".join(counted(count, noun) for noun, count in counts.items())
+        problems = counted(len(self.problems), "problem") if self.problems else "no problems"
+        return f"{looked_at}, {self.bytes / 1e9:.3f} GB: {problems}"
+
+    @property
+    def models(self) -> int:
+        """Published models."""
+        return len(self.publications)
 
 
 def verify_store(objects: Objects) -> Verification:
@@ -83,7 +88,7 @@ def verify_store(objects: Objects) -> Verification:
         if key.split("/")[0] in TABLES and key not in named
     ]
     return Verification(
-        models=sum(each.publication is not None for each in records),
+        publications=tuple(each.publication for each in records if each.publication is not None),
         units=sum(manifest is not None for each in records for manifest in each.manifests.values()),
         objects=len(named),
         bytes=sum(stored[key].size for key in named if key in stored),

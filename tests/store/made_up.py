@@ -60,7 +60,11 @@ def unit_tables(unit: UnitKey, seed: int = 0) -> tuple[pa.Table, pa.Table]:
                 "mismatched_seed": 0,
                 "cos_in_out_histogram": rng.integers(0, 9, 10).tolist(),
                 "bytes_read": 1000,
-                "digest": f"{rng.integers(1 << 60):032x}",
+                "digest": f"{rng.integers(1 << 60):016x}",
+                "digests": [
+                    {"tensor": f"layers.{unit.layer}.{name}_proj.weight", "digest": f"{rng.integers(1 << 60):016x}"}
+                    for name in ("gate", "up", "down")
+                ],
             }
         )
     return (
@@ -94,7 +98,7 @@ def commit(
         bytes_read=1000,
         seconds=seconds,
         versions={"torch": "2.0"},
-        digests={f"layers.{unit.layer}.down_proj.weight": "ab" * 16},
+        digests={f"layers.{unit.layer}.down_proj.weight": "ab" * 8},
     )
 
 

@@ -113,6 +113,28 @@ def test_every_reader_reads_the_smaller_tables(neurons: Path, tmp_path: Path, ta
         assert sorted(each.select(partition).to_pylist(), key=repr) == [place.columns for place in wanted]
 
 
+def test_every_reader_reads_the_digests_of_tensors(neurons: Path, tmp_path: Path) -> None:
+    files = f"{neurons.parent}/layers/**/*.parquet"
+    with duckdb.connect() as connection:
+        query = f"SELECT d.tensor, d.digest FROM (SELECT unnest(digests) AS d FROM '{files}')"
+        read = [connection.sql(query).fetchall()]
+    read.append(pl.read_parquet(files).select("digests").explode("digests").unnest("digests").rows())
+    rows = ds.dataset(neurons.parent / "layers").to_table()["digests"].to_pylist()
+    rows_of_pandas = pd.read_parquet(neurons.parent / "layers")["digests"].tolist()
+    rows_of_datasets = datasets.load_dataset(
+        "parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache")
+    )["digests"]
+    for lists in (rows, rows_of_pandas, rows_of_datasets):
+        read.append([(each["tensor"], each["digest"]) for digests in lists for each in digests])
+    units = [*DENSE_UNITS, *MOE_UNITS]
+    wanted = [
+        tuple(each.values()) for unit in units for row in unit_tables(unit)[1].to_pylist() for each in row["digests"]
+    ]
+    assert len(wanted) == 3 * (3 + 14)
+    for each in read:
+        assert sorted(each) == sorted(wanted)
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_duckdb_shows_what_columns_mean(neurons: Path, table: str) -> None:
     (file,) = (neurons.parent / table).glob(f"model={MOE.encoded_model}/**/part-00000.parquet")

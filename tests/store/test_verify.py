@@ -73,7 +73,7 @@ def test_deleted_truncated_and_altered_objects_are_found(swept: Objects, key: st
     body = swept.get(key)
     swept.delete(key)
     assert problems(swept) == [(MOE.path, key, "missing")]
-    assert str(verify_store(swept)).startswith("2 models, 3 units, 13 objects, ")
+    assert str(verify_store(swept)).startswith("2 published models, 3 units, 13 objects, ")
     assert [str(problem) for problem in verify_store(swept).problems] == [f"{key}: missing"]
     swept.put(key, body[:-1])
     assert problems(swept) == [(MOE.path, key, f"has {len(body) - 1} bytes instead of {len(body)}")]
