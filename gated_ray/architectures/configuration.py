@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gated_ray.errors import CheckpointError
+from gated_ray.sources.documents import said
 
 _NESTED = (
     "vlm_config",
@@ -80,14 +81,20 @@ def config_number(config: Mapping[str, Any], keys: tuple[str, ...], ref: str, la
         None where no key is present, or it holds a list of something else.
 
     Raises:
-        CheckpointError: a value that is no whole number.
+        CheckpointError: a value that is no whole number, or a negative one.
     """
     value = config_value(config, keys)
     if isinstance(value, list):
         value = value[layer] if layer is not None and layer < len(value) else None
         return value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise CheckpointError(f"{ref}: config.json says {config_key(config, keys)}={value!r}, which is no whole number")
+        raise CheckpointError(
+            f"{ref}: config.json says {config_key(config, keys)}={said(value)}, which is no whole number"
+        )
+    if value is not None and value < 0:
+        raise CheckpointError(
+            f"{ref}: config.json says {config_key(config, keys)}={said(value)}, which is less than nothing"
+        )
     return value

@@ -9,6 +9,7 @@ from gated_ray.architectures.rules import Norm, Rule, Rules
 from gated_ray.architectures.stacks import Layer
 from gated_ray.errors import UnsupportedError
 from gated_ray.sources.checkpoint import Checkpoint
+from gated_ray.sources.documents import said
 
 _RMS_KEYS = ("rms_norm_eps", "rms_norm_epsilon")
 
@@ -46,7 +47,7 @@ def rule_by_evidence(rules: Rules, layer: Layer, stack: str, number: int, checkp
     placement = _PLACEMENTS.get(frozenset(norms))
     if placement is None:
         raise UnsupportedError(
-            f"{ref}: model_type {backbone_type(checkpoint.config)!r} is not known and the norms of {stack}.{number} "
+            f"{ref}: model_type {said(backbone_type(checkpoint.config))} is not known and the norms of {stack}.{number} "
             f"({', '.join(sorted(norms)) or 'none'}) do not tell which precedes the MLP; describe it with architectures.extra=FILE "
             "(docs/architectures.md)"
         )
@@ -59,7 +60,7 @@ def rule_by_evidence(rules: Rules, layer: Layer, stack: str, number: int, checkp
             kind = "rms"
         else:
             raise UnsupportedError(
-                f"{ref}: model_type {backbone_type(checkpoint.config)!r} is not known and config.json does not tell "
+                f"{ref}: model_type {said(backbone_type(checkpoint.config))} is not known and config.json does not tell "
                 f"by {' or '.join(_RMS_KEYS)} alone whether {pre} is an RMSNorm; describe it with architectures.extra=FILE "
                 "(docs/architectures.md)"
             )
@@ -75,17 +76,17 @@ def rule_by_evidence(rules: Rules, layer: Layer, stack: str, number: int, checkp
 def _refuse_hints(rules: Rules, checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
     """Refuse what config.json says in the words of models that are not plain: it would be read as if it said nothing."""
     ref, model_type = checkpoint.reference.text, backbone_type(checkpoint.config)
-    said = {key: config_value(config, (key,)) for key in sorted(rules.telling_keys)}
+    stated = {key: config_value(config, (key,)) for key in sorted(rules.telling_keys)}
     telling: dict[str, Any] = {
-        key: value for key, value in said.items() if isinstance(value, int | float) and value not in (0, 1)
+        key: value for key, value in stated.items() if isinstance(value, int | float) and value not in (0, 1)
     }
-    telling |= {key: value for key, value in said.items() if value is True}
+    telling |= {key: value for key, value in stated.items() if value is True}
     telling |= {key: config[key] for key in _OFTEN_ONE_PLUS_W if config.get(key) is not None}
     if "gemma" in str(model_type).lower():
         telling["model_type"] = model_type
     if telling:
-        entries = ", ".join(f"{key}={value!r}" for key, value in telling.items())
+        entries = ", ".join(f"{key}={said(value)}" for key, value in telling.items())
         raise UnsupportedError(
-            f"{ref}: model_type {model_type!r} is not known, and config.json says {entries}, which in other models changes what "
-            "weights mean; describe it with architectures.extra=FILE (docs/architectures.md)"
+            f"{ref}: model_type {said(model_type)} is not known, and config.json says {entries}, which in other models "
+            "changes what weights mean; describe it with architectures.extra=FILE (docs/architectures.md)"
         )

@@ -10,6 +10,7 @@ from gated_ray.architectures.matrices import Matrices, check_float
 from gated_ray.architectures.rules import Rule
 from gated_ray.architectures.stacks import Layer, Module
 from gated_ray.errors import CheckpointError, UnsupportedError
+from gated_ray.sources.documents import said
 from gated_ray.sources.headers import TensorRecord
 
 
@@ -62,6 +63,6 @@ def multiplier(entry: str, config: Mapping[str, Any], ref: str) -> float:
         if value is None and part.endswith("?"):
             return 1.0
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value <= 0:
-            raise CheckpointError(f"{ref}: config.json says {key}={value!r}; a factor is a positive number")
+            raise CheckpointError(f"{ref}: config.json says {key}={said(value)}; a factor is a positive number")
         values.append(value)
     return float(values[0]) / math.sqrt(values[1]) if len(values) == 2 else float(values[0])

@@ -19,6 +19,7 @@ from gated_ray.architectures.stacks import Layer, Module, stacks_of, traces_of
 from gated_ray.architectures.unclaimed import refuse_unclaimed, summary_of
 from gated_ray.errors import CheckpointError, UnsupportedError
 from gated_ray.sources.checkpoint import Checkpoint, open_origin, read_tensors
+from gated_ray.sources.documents import said
 from gated_ray.sources.headers import TensorRecord
 from gated_ray.sources.slices import TensorSlice
 
@@ -61,14 +62,12 @@ def find_architecture(checkpoint: Checkpoint, extra: str | None = None) -> Archi
     """
     ref, config = checkpoint.reference.text, checkpoint.config
     rules = load_rules(extra)
-    if hostile := next((name for name in checkpoint.tensors if not name.isprintable()), None):
-        raise CheckpointError(f"{ref}: tensor name {hostile!r} has control characters; not a sound file")
     tensors = stored_tensors(config, checkpoint.tensors, ref, lambda records: _read_small(checkpoint, records))
     stacks = stacks_of(tensors)
     model_type = backbone_type(config)
     family = rules.families.get(model_type or "", ())
     if refused := next((rule.refuse for rule in family if rule.refuse and _applies(rule, text_config(config))), None):
-        raise UnsupportedError(f"{ref}: model_type {model_type!r} is not supported: {refused}")
+        raise UnsupportedError(f"{ref}: model_type {said(model_type)} is not supported: {refused}")
     chosen = choose_stacks(stacks, family, rules, checkpoint)
     if not chosen:
         raise UnsupportedError(f"{ref}: {unrecognised(tensors, stacks, model_type, family, rules)}")
@@ -122,7 +121,7 @@ def _blocks_of_stack(stack: Stack, checkpoint: Checkpoint, by_names: bool) -> li
 
 def _said(config: Mapping[str, object], keys: Sequence[str]) -> str:
     values = {key: config_value(config, (key,)) for key in keys}
-    says = [f"{key}={value!r}" for key, value in values.items() if value is not None]
+    says = [f"{key}={said(value)}" for key, value in values.items() if value is not None]
     silent = [key for key, value in values.items() if value is None]
     return " and ".join([f"says {', '.join(says)}"] * bool(says) + [f"does not say {', '.join(silent)}"] * bool(silent))
 

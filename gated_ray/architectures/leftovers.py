@@ -8,6 +8,7 @@ from gated_ray.architectures.rules import Rule, Rules
 from gated_ray.architectures.stacks import Layer, stack_of
 from gated_ray.architectures.stored import StoredTensor
 from gated_ray.architectures.unclaimed import mlp_like
+from gated_ray.sources.documents import said
 
 _MOST_NAMED = 6
 
@@ -37,7 +38,7 @@ def unrecognised(
     rules: Rules,
 ) -> str:
     """Why no block was found: what was looked for, what MLP-like tensors there are, and how to describe them."""
-    named = repr(model_type) if model_type else "none"
+    named = said(model_type) if model_type else "none"
     known = f"is not known and no layer has a plain {'/'.join(rules.forms['gate_proj'].names)}"
     if family:
         known = f"should have {' or '.join('/'.join(form.names) for form in forms_of(family, rules))} in every layer, and has not"

@@ -9,6 +9,9 @@ from gated_ray.architectures.stored import FLOATS, StoredTensor
 from gated_ray.errors import CheckpointError, UnsupportedError
 from gated_ray.sources.headers import TensorRecord
 
+_EXPERT_LIMIT = 10_000
+"""Of a layer: each makes a block, which a header's number alone must not."""
+
 
 @dataclass(frozen=True)
 class Matrices:
@@ -51,6 +54,7 @@ def matrices_of(module: Module, layer: Layer, expert_neurons: int | None, ref: s
         raise UnsupportedError(f"{ref}: {read.name} is one expert's, yet has shape {read.shape}")
     if read.shape[0] != write.shape[0]:
         raise _disagreement(read, write, ref)
+    _check_count(read, read.shape[0], ref)
     return [_pair(form, gate, read, write, expert, (expert, 1), ref) for expert in range(read.shape[0])]
 
 
@@ -69,6 +73,11 @@ def check_float(record: TensorRecord, ref: str) -> None:
             f"{ref}: tensor {record.name} is stored as {record.dtype} and nothing says how to decode it; "
             f"plain weights are {', '.join(FLOATS)}"
         )
+
+
+def _check_count(tensor: StoredTensor, experts: int, ref: str) -> None:
+    if experts > _EXPERT_LIMIT:
+        raise CheckpointError(f"{ref}: {tensor.name} has {experts} experts, over the limit of {_EXPERT_LIMIT} a layer")
 
 
 def _pair(
@@ -109,10 +118,12 @@ def _stacked(
         raise UnsupportedError(
             f"{ref}: {read.name} is quantized ({read.format}) with experts stacked along rows; not read"
         )
-    if neurons is None or read.shape[0] % neurons:
+    if neurons is None or neurons < 1 or read.shape[0] % neurons:
         raise CheckpointError(
             f"{ref}: {read.name} has {read.shape[0]} rows, which experts of {neurons} neurons (config.json) do not fill"
         )
+
+    _check_count(read, read.shape[0] // neurons, ref)
 
     def part(tensor: StoredTensor, expert: int) -> Matrix:
         return Matrix(tensor, True, neurons, (expert * neurons, neurons))

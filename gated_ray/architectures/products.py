@@ -6,12 +6,14 @@ distribution's.
 """
 
 import ast
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from gated_ray.architectures.configuration import config_value
 from gated_ray.errors import CheckpointError
+from gated_ray.sources.documents import said
 
 PLAIN = "act(gate) * in"
 FUNCTIONS = ("act", "min", "clip", "relu", "sigmoid", "tanh", "mean", "std", "icdf")
@@ -38,13 +40,13 @@ def product_of(template: str, config: Mapping[str, Any], layer: int, where: str)
 
     def number(match: re.Match[str]) -> str:
         found = config_value(config, (match["key"].replace(".layer", f".{layer}"),))
-        found = match["default"] if found is None else found
-        try:
-            return str(float(found))
-        except (TypeError, ValueError):
+        if found is None and match["default"] is not None:
+            found = float(match["default"])
+        if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
             raise CheckpointError(
-                f"{where}: config.json says {match['key']}={found!r}; the neurons' activations depend on this number"
-            ) from None
+                f"{where}: config.json says {match['key']}={said(found)}; the neurons' activations depend on this number"
+            )
+        return str(float(found))
 
     return _PLACE.sub(number, template)
 

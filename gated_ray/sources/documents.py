@@ -4,11 +4,13 @@ import json
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gated_ray.errors import CheckpointError
 
 _DEEPEST = 64
+_START = 4096
 _DIGITS = 40
 """Of a whole number; no library writes more, and longer ones cost time and cannot be printed."""
 
@@ -33,6 +35,18 @@ _short.maxstring = _short.maxother = _short.maxlong = 100
 _short.maxlevel, _short.maxlist, _short.maxdict = 3, 6, 6
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What a document may hold at most; what Python makes of it takes about 300 bytes an object or key, 50 a value.
+
+    What stands in strings is counted too.
+    """
+
+    objects: int
+    keys: int
+    values: int
+
+
 def said(value: object) -> str:
     """A value of a document as a message shows it: in one line, cut where it is long."""
     return _short.repr(value)
@@ -50,7 +64,7 @@ def other_file(start: bytes) -> str | None:
     return next((words for magic, words in _OTHER_FILES if begin.startswith(magic)), None)
 
 
-def parse_object(content: bytes, what: str, most_values: int) -> dict[str, Any]:
+def parse_object(content: bytes, what: str, bounds: Bounds) -> dict[str, Any]:
     """A JSON object in UTF-8, as Python's `json` gives it; NaN and Infinity, which config.json of real models has, are kept.
 
     A key may stand twice where it has the same value both times: then nothing depends on which one counts.
@@ -58,21 +72,24 @@ def parse_object(content: bytes, what: str, most_values: int) -> dict[str, Any]:
     Args:
         content: of the whole document.
         what: checkpoint and file, for messages.
-        most_values: bound of what parsing may cost: about 100 bytes of memory a value.
+        bounds: of what it may hold.
 
     Raises:
         CheckpointError: no such object, or one that no program writes: nested beyond 64 levels, a whole number of more than
             40 digits, text with halves of surrogate pairs or with control characters (line breaks are none).
     """
-    check_values(content, what, most_values)
+    check_bounds(content, what, bounds)
+    start = content[:_START]
     try:
-        parsed = json.loads(content.decode(), object_pairs_hook=_object_maker(what), parse_int=_whole_number)
+        text = content.decode()
+        del content  # a large one need not be there twice
+        parsed = json.loads(text, object_pairs_hook=_object_maker(what), parse_int=_whole_number)
     except RecursionError as error:
         raise CheckpointError(f"{what} is not JSON that is read: nested deeper than {_DEEPEST} levels") from error
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{what} is not JSON (not UTF-8 at byte {error.start})") from error
     except ValueError as error:
-        found = other_file(content)
+        found = other_file(start)
         raise CheckpointError(f"{what} is {found}" if found else f"{what} is not JSON ({error})") from error
     if not isinstance(parsed, dict):
         raise CheckpointError(f"{what} is no JSON object")
@@ -80,11 +97,15 @@ def parse_object(content: bytes, what: str, most_values: int) -> dict[str, Any]:
     return parsed
 
 
-def check_values(content: bytes, what: str, most: int) -> None:
-    """Raise CheckpointError for JSON of more values than `most`, before any memory is spent on them."""
-    count = content.count(b",") + content.count(b"[") + content.count(b"{")
-    if count > most:
-        raise CheckpointError(f"{what} has some {count} values, over the limit of {most}")
+def check_bounds(content: bytes, what: str, bounds: Bounds) -> None:
+    """Raise CheckpointError for JSON of more values than the bounds allow, before any memory is spent on them."""
+    for kind, most, count in (
+        ("objects", bounds.objects, content.count(b"{")),
+        ("keys", bounds.keys, content.count(b":")),
+        ("values", bounds.values, content.count(b",") + content.count(b"[")),
+    ):
+        if count > most:
+            raise CheckpointError(f"{what} has some {count} {kind}, over the limit of {most}")
 
 
 def _object_maker(what: str) -> Callable[[Sequence[tuple[str, Any]]], dict[str, Any]]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import tempfile
 import threading
 from collections import Counter
@@ -13,20 +14,20 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from gated_ray.errors import CheckpointError, UnsupportedError
-from gated_ray.sources.documents import check_values, other_file, said
-from gated_ray.sources.faults import fault_of
+from gated_ray.sources.documents import Bounds, check_bounds, other_file, said
+from gated_ray.sources.header_faults import RANK_LIMIT, fault_of
 from gated_ray.sources.origin import FileVersion, Origin
 
 _HEADER_LIMIT = 25_000_000
 """Bytes; the header of a tensor has about 100."""
 _TENSOR_LIMIT = 100_000
 """Tensors of a shard; DeepSeek-V3 has 92,000 in 163 shards."""
-_VALUE_LIMIT = 1_500_000
-"""JSON values of a header: 15 a tensor, where seven dimensions would do."""
+_BOUNDS = Bounds(objects=2 * _TENSOR_LIMIT, keys=5 * _TENSOR_LIMIT, values=12 * _TENSOR_LIMIT)
+"""A tensor has one object, four keys, and nine commas and brackets where it has four dimensions."""
 _FILE_LIMIT = 1 << 46
 """Bytes; no address space holds more, and no checkpoint has a shard of 64 TiB."""
-_RANK_LIMIT = 16
-_NAME_LIMIT = 500
+NAME_LIMIT = 500
+"""Characters of a tensor's name."""
 _FIRST_READ = 32 << 10
 _LENGTH = 8
 _LONG = 2 << 20
@@ -82,7 +83,7 @@ def read_header(origin: Origin, file: FileVersion, what: str) -> dict[str, Tenso
         raw = start[: _LENGTH + length]
         if len(raw) < _LENGTH + length:
             raw += origin.read_spans(file, [(len(raw), _LENGTH + length)])[0]
-        return _records(raw, file, where)
+        return _records(raw, origin.seen(file), where)
 
 
 def _fault_of_start(start: bytes, length: int, size: int) -> str | None:
@@ -101,15 +102,17 @@ def _fault_of_start(start: bytes, length: int, size: int) -> str | None:
 def _records(raw: bytes, file: FileVersion, where: str) -> dict[str, TensorRecord]:
     if (count := raw.count(b'"data_offsets"')) > _TENSOR_LIMIT:
         raise CheckpointError(f"{where}: {count} tensors are over the limit of {_TENSOR_LIMIT} a file")
-    check_values(raw, f"{where}: header", _VALUE_LIMIT)
+    check_bounds(raw, f"{where}: header", _BOUNDS)
     refusal = _refusal(raw, file.size)
-    entries = _parse(raw[_LENGTH:], where)
+    entries = _parse(memoryview(raw)[_LENGTH:], where)
     data = file.size - len(raw)
     if refusal is not None:
         raise CheckpointError(
             f"{where}: {fault_of(entries, data) or f'refused by safetensors ({refusal}); not a sound file'}"
         )
-    return {name: _record(name, entry, file, len(raw), where) for name, entry in entries.items()}
+    for name, entry in entries.items():  # in place: what a record is made of need not stay until all are made
+        entries[name] = _record(name, entry, file, len(raw), where)
+    return entries
 
 
 def _refusal(raw: bytes, size: int) -> str | None:
@@ -122,7 +125,7 @@ def _refusal(raw: bytes, size: int) -> str | None:
             return "".join(each if each.isprintable() else " " for each in str(error)[:300])
 
 
-def _parse(header: bytes, where: str) -> dict[str, Any]:
+def _parse(header: memoryview, where: str) -> dict[str, Any]:
     def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):
@@ -130,7 +133,7 @@ def _parse(header: bytes, where: str) -> dict[str, Any]:
         return fields
 
     try:
-        entries = json.loads(header.decode(), object_pairs_hook=unique)
+        entries = json.loads(str(header, "utf-8"), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{where}: header is not JSON ({said(str(error))}); not a sound file") from error
     metadata = entries.pop("__metadata__", None)
@@ -150,17 +153,15 @@ def _twice(pairs: Sequence[tuple[str, Any]]) -> str:
 def _record(name: str, entry: Any, file: FileVersion, base: int, where: str) -> TensorRecord:
     if not isinstance(entry, dict):  # the library takes lists, which no writer makes
         raise CheckpointError(f"{where}: tensor {said(name)} has the entry {said(entry)}, which is no JSON object")
-    if not name or len(name) > _NAME_LIMIT or not name.isprintable():
-        fault = (
-            f"longer than {_NAME_LIMIT} characters" if len(name) > _NAME_LIMIT else "empty or has control characters"
-        )
+    if not name or len(name) > NAME_LIMIT or not name.isprintable():
+        fault = f"longer than {NAME_LIMIT} characters" if len(name) > NAME_LIMIT else "empty or has control characters"
         raise CheckpointError(f"{where}: tensor name {said(name)} is {fault}; not a sound file")
     shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
-    if len(shape) > _RANK_LIMIT or (shape and max(shape) > 2 * _FILE_LIMIT):
+    if len(shape) > RANK_LIMIT or (shape and max(shape) > 2 * _FILE_LIMIT):
         raise CheckpointError(
             f"{where}: tensor {name} has shape {said(shape)} of {len(shape)} dimensions; not a sound file"
         )
-    return TensorRecord(name, entry["dtype"], shape, file, base + begin, base + end)
+    return TensorRecord(name, sys.intern(entry["dtype"]), shape, file, base + begin, base + end)
 
 
 @contextlib.contextmanager

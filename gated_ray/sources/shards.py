@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 
 from gated_ray.errors import CheckpointError, UnsupportedError
-from gated_ray.sources.documents import parse_object, said
+from gated_ray.sources.documents import Bounds, parse_object, said
+from gated_ray.sources.headers import NAME_LIMIT
 from gated_ray.sources.origin import FileVersion, Origin
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _INDEX_LIMIT = 50_000_000
 """Bytes; Kimi-K2's index, of 200,000 tensors, has half of it."""
-TENSOR_LIMIT = 400_000
+TENSOR_LIMIT = 350_000
 """Tensors of a checkpoint; Kimi-K2 has 200,000 as released, and in other formats some more."""
+_BOUNDS = Bounds(objects=100_000, keys=TENSOR_LIMIT + 1000, values=TENSOR_LIMIT + 1000)
 _SHARD_LIMIT = 10_000
-_NAME_LIMIT = 255
-"""Characters of a file's name."""
+_FILE_NAME_LIMIT = 255
+"""Characters."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _OTHER_FORMATS = (".h5", ".msgpack", ".gguf", ".onnx")
 
@@ -52,21 +54,21 @@ def weight_files(
 def _is_beside(name: str) -> bool:
     """Whether this is the name of a safetensors file, without a path."""
     is_plain = name.isprintable() and not any(each in name for each in "/\\:")
-    return is_plain and name.endswith(".safetensors") and len(name) <= _NAME_LIMIT
+    return is_plain and name.endswith(".safetensors") and len(name) <= _FILE_NAME_LIMIT
 
 
 def _weight_map(origin: Origin, file: FileVersion, ref: str) -> dict[str, str]:
     what = f"{ref}: {_INDEX}"
     if file.size > _INDEX_LIMIT:
         raise CheckpointError(f"{what} has {file.size} bytes, over the limit of {_INDEX_LIMIT}; not an index")
-    match parse_object(origin.read_file(file), what, most_values=TENSOR_LIMIT + 100):
+    match parse_object(origin.read_file(file), what, _BOUNDS):
         case {"weight_map": dict(weight_map)} if weight_map:
             for name, shard in weight_map.items():
                 if not isinstance(shard, str):
                     raise CheckpointError(
                         f"{what} has in its weight_map {said(name)} in {said(shard)}; not a shard's name"
                     )
-                if not name.isprintable():
+                if not name.isprintable() or len(name) > NAME_LIMIT:
                     raise CheckpointError(f"{what} has in its weight_map the tensor {said(name)}; not a sound file")
             return weight_map
     raise CheckpointError(f"{what} has no weight_map of tensors to shards")

@@ -88,7 +88,7 @@ def test_weights_of_other_libraries(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "index", [[], {}, {"weight_map": {}}, {"weight_map": []}, {"weight_map": {"a": 1}}, {"weight_map": {"a": None}}]
+    "index", [{}, {"weight_map": {}}, {"weight_map": []}, {"weight_map": {"a": 1}}, {"weight_map": {"a": None}}]
 )
 def test_an_index_without_a_map(folder: Path, index: object) -> None:
     (folder / INDEX).write_text(json.dumps(index))
@@ -108,7 +108,7 @@ def test_json_that_is_none(folder: Path, name: str, content: bytes) -> None:
     assert name in _refusal(folder, GatedRayError)
 
 
-@pytest.mark.parametrize(("name", "size"), [(CONFIG, 10_000_001), (INDEX, 200_000_001)])
+@pytest.mark.parametrize(("name", "size"), [(CONFIG, 2_000_001), (INDEX, 50_000_001)])
 def test_json_of_absurd_size_is_not_read(folder: Path, name: str, size: int) -> None:
     with (folder / name).open("r+b") as stream:
         stream.truncate(size)

@@ -13,6 +13,7 @@ from gated_ray.architectures.quantization.evidence import Quantized
 from gated_ray.architectures.quantization.grids import apply_grid
 from gated_ray.architectures.quantization.unpacking import unpack_bits
 from gated_ray.architectures.stored import StoredTensor
+from gated_ray.sources.documents import said
 
 _ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
 _PLACES = [_ORDER.index(output) for output in range(8)]
@@ -46,7 +47,7 @@ def _unpack(words: torch.Tensor) -> torch.Tensor:
 def awq_tensors(checkpoint: Quantized) -> Iterator[StoredTensor]:
     """Every ``qweight`` with its companions."""
     _check_version(checkpoint)
-    said = checkpoint.settings.get("group_size", checkpoint.settings.get("q_group_size"))
+    stated = checkpoint.settings.get("group_size", checkpoint.settings.get("q_group_size"))
     for stem in checkpoint.stems(".qweight"):
         qweight = checkpoint.tensors[f"{stem}.qweight"]
         qzeros, scales = (checkpoint.need(f"{stem}.{role}", qweight.name) for role in ("qzeros", "scales"))
@@ -56,9 +57,11 @@ def awq_tensors(checkpoint: Quantized) -> Iterator[StoredTensor]:
         if len(qweight.shape) != 2 or 0 in qweight.shape:
             raise checkpoint.disagree(qweight, scales)
         inputs, words = qweight.shape
-        group = inputs if said == -1 else said
+        group = inputs if stated == -1 else stated
         if not isinstance(group, int) or group < 1 or inputs % group:
-            raise checkpoint.broken(f"quantization_config has group_size={said!r}, which {qweight.name} is not made of")
+            raise checkpoint.broken(
+                f"quantization_config has group_size={said(stated)}, which {qweight.name} is not made of"
+            )
         if qzeros.shape != (inputs // group, words):
             raise checkpoint.disagree(qweight, qzeros)
         if scales.shape != (inputs // group, words * 8):
@@ -74,10 +77,10 @@ def _check_version(checkpoint: Quantized) -> None:
         named.add("llm-awq")
     if not named <= {"gemm"}:
         raise checkpoint.unsupported(
-            f"quantized with quant_method 'awq' in version {' and '.join(sorted(named))!r}, of which only 'gemm' is supported"
+            f"quantized with quant_method 'awq' in version {said(' and '.join(sorted(named)))}, of which only 'gemm' is supported"
         )
     bits = settings.get("bits", settings.get("w_bit"))
     if bits != _BITS or settings.get("zero_point") is False:
         raise checkpoint.unsupported(
-            f"quantized with quant_method 'awq', bits={bits}, zero_point={settings.get('zero_point')}, not supported"
+            f"quantized with quant_method 'awq', bits={said(bits)}, zero_point={said(settings.get('zero_point'))}, not supported"
         )

@@ -12,6 +12,7 @@ import torch
 
 from gated_ray.architectures.quantization.evidence import Quantized
 from gated_ray.architectures.stored import StoredTensor
+from gated_ray.sources.documents import said
 
 _PER_BYTE = 4
 _DIVIDES = {"bitlinear": True, "autobitlinear": False}
@@ -39,9 +40,9 @@ def bitnet_tensors(checkpoint: Quantized) -> Iterator[StoredTensor]:
     """Every packed weight with its scale."""
     settings = checkpoint.settings
     linear, mode = settings.get("linear_class", "bitlinear"), settings.get("quantization_mode", "offline")
-    if linear not in _DIVIDES or mode != "offline" or settings.get("use_rms_norm"):
+    if not isinstance(linear, str) or linear not in _DIVIDES or mode != "offline" or settings.get("use_rms_norm"):
         raise checkpoint.unsupported(
-            f"quantized with quant_method 'bitnet', linear_class={linear!r}, quantization_mode={mode!r}, "
+            f"quantized with quant_method 'bitnet', linear_class={said(linear)}, quantization_mode={said(mode)}, "
             f"use_rms_norm={bool(settings.get('use_rms_norm'))}, not supported"
         )
     for stem in checkpoint.stems(".weight_scale"):

@@ -15,6 +15,7 @@ from gated_ray.architectures.quantization.mxfp4 import mxfp4_tensors
 from gated_ray.architectures.quantization.settings import quantization_settings
 from gated_ray.architectures.stored import FLOATS, StoredTensor
 from gated_ray.errors import UnsupportedError
+from gated_ray.sources.documents import said
 from gated_ray.sources.headers import TensorRecord
 
 FORMATS: Mapping[str, Callable[[Quantized], Iterator[StoredTensor]]] = {
@@ -97,7 +98,7 @@ def stored_tensors(
     method = settings["quant_method"]
     if method not in FORMATS:
         raise UnsupportedError(
-            f"{ref}: quantized with quant_method {method!r}, not supported; use the unquantized model or one of "
+            f"{ref}: quantized with quant_method {said(method)}, not supported; use the unquantized model or one of "
             f"{', '.join(FORMATS)}"
         )
     decoded = list(FORMATS[method](Quantized(settings, tensors, ref, read)))
@@ -106,7 +107,7 @@ def stored_tensors(
     for name, record in tensors.items():
         if name in used or _concerns_activations(name):
             continue
-        _refuse_quantized(record, f"{ref}: quantized with quant_method {method!r}, whose rule leaves")
+        _refuse_quantized(record, f"{ref}: quantized with quant_method {said(method)}, whose rule leaves")
         if name.endswith(_AWQ_ACTIVATION):
             raise UnsupportedError(f"{ref}: tensor {name} scales an activation, which no rule here undoes")
         stored_by_name[name] = _plain(record)

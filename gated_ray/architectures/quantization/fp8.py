@@ -12,6 +12,7 @@ from gated_ray.architectures.quantization.evidence import FP8, Quantized
 from gated_ray.architectures.quantization.grids import Block, grid_shape
 from gated_ray.architectures.quantization.scaled import ScaledWeights
 from gated_ray.architectures.stored import StoredTensor
+from gated_ray.sources.documents import said
 from gated_ray.sources.headers import TensorRecord
 
 _FP4_BLOCK = (1, 32)
@@ -54,14 +55,14 @@ def _block(weight: TensorRecord, scale: TensorRecord, checkpoint: Quantized) -> 
     if prod(scale.shape) == 1 and len(weight.shape) == 2:
         return None
     rows, columns = weight.shape[-2:]
-    said = checkpoint.settings.get("weight_block_size")
-    match said:
+    stated = checkpoint.settings.get("weight_block_size")
+    match stated:
         case [int(high), int(wide)] if high > 0 and wide > 0:
             block = (high, wide)
         case None:
             block = (1 if scale.shape[-2:] == (rows, 1) else rows, columns)
         case _:
-            raise checkpoint.broken(f"quantization_config has weight_block_size={said!r}; not two sizes")
+            raise checkpoint.broken(f"quantization_config has weight_block_size={said(stated)}; not two sizes")
     if scale.shape != grid_shape(weight.shape, block):
         raise checkpoint.disagree(weight, scale)
     if len(weight.shape) == 3 and rows % block[0]:

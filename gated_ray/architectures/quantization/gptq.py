@@ -14,6 +14,7 @@ from gated_ray.architectures.quantization.evidence import Quantized
 from gated_ray.architectures.quantization.unpacking import unpack_bits
 from gated_ray.architectures.stored import StoredTensor
 from gated_ray.errors import CheckpointError, UnsupportedError
+from gated_ray.sources.documents import said
 from gated_ray.sources.headers import TensorRecord
 
 _FORMATS = {"gptq": 1, "gptq_v2": 0}
@@ -86,8 +87,8 @@ def _format(checkpoint: Quantized) -> str:
     settings = checkpoint.settings
     named = {str(settings[key]) for key in ("checkpoint_format", "format") if settings.get(key)} or {"gptq"}
     if settings.get("is_marlin_format") or len(named) > 1 or not named <= _FORMATS.keys():
-        said = "marlin" if settings.get("is_marlin_format") else " and ".join(sorted(named))
-        raise checkpoint.unsupported(f"quantized with quant_method 'gptq' in format {said!r}, not supported")
+        stated = "marlin" if settings.get("is_marlin_format") else " and ".join(sorted(named))
+        raise checkpoint.unsupported(f"quantized with quant_method 'gptq' in format {said(stated)}, not supported")
     return named.pop()
 
 
@@ -102,15 +103,15 @@ def _sizes(parts: Mapping[str, TensorRecord], checkpoint: Quantized) -> tuple[in
     if rest or scales.shape != (qzeros.shape[0], outputs):
         raise checkpoint.disagree(qweight, qzeros)
     if bits not in _BITS or (bits != checkpoint.settings.get("bits") and not overridden):
-        said = checkpoint.settings.get("bits")
+        stated = checkpoint.settings.get("bits")
         raise checkpoint.unsupported(
-            f"{qweight.name} has numbers of {bits} bits and quantization_config says {said}; read are {_BITS}"
+            f"{qweight.name} has numbers of {bits} bits and quantization_config says {said(stated)}; read are {_BITS}"
         )
     inputs, groups = qweight.shape[0] * _WORD // bits, scales.shape[0]
     if "g_idx" in parts and parts["g_idx"].shape != (inputs,):
         raise checkpoint.disagree(qweight, parts["g_idx"])
-    said = checkpoint.settings.get("group_size")
-    group = inputs if said == -1 else said
+    stated = checkpoint.settings.get("group_size")
+    group = inputs if stated == -1 else stated
     if not isinstance(group, int) or group < 1 or ceil(inputs / group) != groups:
         if not overridden or inputs % groups:
             raise checkpoint.disagree(qweight, scales)

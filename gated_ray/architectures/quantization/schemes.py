@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gated_ray.architectures.quantization.evidence import Quantized
+from gated_ray.sources.documents import said
 
 _CLASS = "Linear"
 _FORMATS = (
@@ -56,7 +57,7 @@ def read_schemes(checkpoint: Quantized) -> list[Scheme]:
             continue
         if named not in _FORMATS:
             raise checkpoint.unsupported(
-                f"quantized with quant_method {checkpoint.method!r} in format {named!r}, not supported"
+                f"quantized with quant_method {said(checkpoint.method)} in format {said(named)}, not supported"
             )
         schemes.append(_scheme(group, checkpoint))
     return schemes
@@ -79,32 +80,47 @@ def _matches(pattern: str, module: str, checkpoint: Quantized) -> bool:
     try:
         return re.match(pattern, module) is not None
     except re.error as error:
-        raise checkpoint.broken(f"quantization_config has target {pattern!r}, which is no pattern ({error})") from error
+        raise checkpoint.broken(
+            f"quantization_config has target {said(pattern)}, which is no pattern ({error})"
+        ) from error
 
 
 def _refuse_others(settings: Mapping[str, Any], checkpoint: Quantized) -> None:
-    sparsity = settings.get("sparsity_config") or {}
+    sparsity = _object(settings, "sparsity_config", checkpoint)
     if sparsity and sparsity.get("format", "dense") != "dense":
-        raise checkpoint.unsupported(f"stored sparse in format {sparsity.get('format')!r}, not supported")
+        raise checkpoint.unsupported(f"stored sparse in format {said(sparsity.get('format'))}, not supported")
     for key in ("transform_config", "moe_sparsity_config"):
-        value = settings.get(key) or {}
+        value = _object(settings, key, checkpoint)
         if value and value.get("config_groups", True):
             raise checkpoint.unsupported(f"quantization_config has a {key}, which changes the model, not supported")
 
 
+def _object(settings: Mapping[str, Any], key: str, checkpoint: Quantized) -> Mapping[str, Any]:
+    value = settings.get(key) or {}
+    if not isinstance(value, dict):
+        raise checkpoint.broken(f"quantization_config has {key}={said(value)}; not an object")
+    return value
+
+
 def _scheme(group: Mapping[str, Any], checkpoint: Quantized) -> Scheme:
     weights, targets = group["weights"], group.get("targets") or []
-    if not isinstance(weights, dict) or not all(isinstance(target, str) for target in targets):
+    is_list = isinstance(targets, list) and all(isinstance(target, str) for target in targets)
+    if not isinstance(weights, dict) or not is_list:
         raise checkpoint.broken("quantization_config has a group whose weights or targets are not spelled out")
     size, strategy = weights.get("group_size"), weights.get("strategy")
-    if size is not None and not isinstance(size, int):
-        raise checkpoint.broken(f"quantization_config has group_size={size!r}; not a number")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool)):
+        raise checkpoint.broken(f"quantization_config has group_size={said(size)}; not a number")
+    bits, kind = weights.get("num_bits", 8), weights.get("type", "int")
+    if not isinstance(bits, int) or isinstance(bits, bool) or kind not in ("int", "float"):
+        raise checkpoint.broken(
+            f"quantization_config has num_bits={said(bits)}, type={said(kind)}; not a kind of number"
+        )
     if strategy is None:
         strategy = "tensor" if size is None else "channel" if size == -1 else "group"
     return Scheme(
         targets=tuple(targets),
-        bits=weights.get("num_bits", 8),
-        kind=weights.get("type", "int"),
+        bits=bits,
+        kind=kind,
         strategy=strategy,
         group_size=size,
         block=_block(weights.get("block_structure"), checkpoint),
@@ -121,4 +137,4 @@ def _block(structure: Any, checkpoint: Quantized) -> tuple[int, int] | None:
             return None
         case [int(rows), int(columns)] if rows > 0 and columns > 0:
             return rows, columns
-    raise checkpoint.broken(f"quantization_config has block_structure={structure!r}; not two sizes")
+    raise checkpoint.broken(f"quantization_config has block_structure={said(structure)}; not two sizes")
