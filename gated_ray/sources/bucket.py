@@ -10,14 +10,13 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gated_ray.errors import CheckpointError, ReferenceNotFoundError
-from gated_ray.s3 import make_client, raise_for_s3, split_s3_url
-from gated_ray.sources.answers import RemoteFile
+from gated_ray.s3 import make_bucket_client, raise_for_s3, s3_ca_bundle, split_s3_url
 from gated_ray.sources.buffers import Allocate, new_buffer
-from gated_ray.sources.certificates import ca_bundle
-from gated_ray.sources.deadline import within
-from gated_ray.sources.engine import read_remote, read_whole
-from gated_ray.sources.links import Link
 from gated_ray.sources.origin import FileVersion, Location, Span
+from gated_ray.sources.remote.answers import RemoteFile
+from gated_ray.sources.remote.deadline import within
+from gated_ray.sources.remote.engine import read_remote, read_whole
+from gated_ray.sources.remote.links import Link
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -37,7 +36,11 @@ class BucketOrigin:
 
     @cached_property
     def _client(self) -> "S3Client":
-        return make_client(self._endpoint)
+        return make_bucket_client(self._endpoint, self._bucket)
+
+    @cached_property
+    def _ca_bundle(self) -> str:
+        return s3_ca_bundle()
 
     def files(self) -> dict[str, FileVersion]:
         found = within(f"{self._url}: S3", self._listed)
@@ -50,6 +53,9 @@ class BucketOrigin:
 
     def read_spans(self, file: FileVersion, spans: Sequence[Span], allocate: Allocate = new_buffer) -> list[memoryview]:
         return read_remote(spans, self._link(file), allocate)
+
+    def seen(self, file: FileVersion) -> FileVersion:
+        return file
 
     def content_digest(self, files: Sequence[FileVersion]) -> str:
         """SHA-256 over names, sizes and ETags, which S3 derives from the content."""
@@ -93,4 +99,4 @@ class BucketOrigin:
             raise_for_s3(error, what)
         etags = {urlsplit(url).netloc: file.version}
         advice = "check the AWS keys and the bucket's policy"
-        return RemoteFile(url, {}, file.size, what, advice, ca_bundle("AWS_CA_BUNDLE"), signed=True, etags=etags)
+        return RemoteFile(url, {}, file.size, what, advice, self._ca_bundle, signed=True, etags=etags)

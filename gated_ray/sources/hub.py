@@ -3,31 +3,36 @@
 import hashlib
 import logging
 import os
+import re
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from huggingface_hub import HfApi, ModelInfo, constants, hf_hub_url
 from huggingface_hub.utils import build_hf_headers
 
-from gated_ray.errors import CheckpointError, GatedRayError, InputError, ReferenceNotFoundError, TransientError
+from gated_ray.errors import CheckpointError, GatedRayError, InputError, TransientError
 from gated_ray.network import ca_bundle, proxy_for, trust_one_bundle
-from gated_ray.sources.answers import RemoteFile
 from gated_ray.sources.buffers import Allocate, new_buffer
-from gated_ray.sources.deadline import within
-from gated_ray.sources.engine import read_remote, read_whole
 from gated_ray.sources.hub_errors import COMMIT, HOW_TO_SIGN_IN, translated_errors
-from gated_ray.sources.links import Link
-from gated_ray.sources.local_cache import CachedSnapshot, cached_commit
+from gated_ray.sources.local_cache import CachedSnapshot, cached_commit, not_cached
 from gated_ray.sources.origin import FileVersion, Location, Span
+from gated_ray.sources.remote.answers import RemoteFile
+from gated_ray.sources.remote.deadline import within
+from gated_ray.sources.remote.engine import read_remote, read_whole
+from gated_ray.sources.remote.links import Link
+from gated_ray.sources.remote.retry import retried
 from gated_ray.sources.resolving import ANSWER_SECONDS, DEFAULT_PORTS, locate, origin_of
-from gated_ray.sources.retry import retried
 
 # At DEBUG they write down the headers of answers, among them the signed URLs that the Hub redirects to.
 for _transport in ("httpcore", "httpcore2"):
     logging.getLogger(_transport).setLevel(logging.INFO)
 
 _CONVERSIONS_LOOKED_AT = 20
+
+_ETAG = re.compile(r"(\S+?)=(\S*)")
+"""A host and the ETag of its answers, in the version of a file."""
 
 
 def hub_endpoint() -> str:
@@ -59,9 +64,9 @@ def resolve_commit(repo: str, revision: str | None, endpoint: str) -> str:
         cached = cached_commit(repo, revision)
     if constants.HF_HUB_OFFLINE:
         if cached is None:
-            raise _not_cached(repo, revision, "it is not there")
+            raise not_cached(repo, revision, "it is not there")
         return cached
-    if cached is not None and cached == revision and _is_complete(CachedSnapshot(repo, cached)):
+    if cached is not None and cached == revision and CachedSnapshot(repo, cached).is_complete():
         return cached
     api = _api(endpoint)
     # What is no folder was taken for a repository.
@@ -77,23 +82,6 @@ def resolve_commit(repo: str, revision: str | None, endpoint: str) -> str:
     if not sha or not COMMIT.fullmatch(sha):
         raise GatedRayError(f"{repo}: {endpoint} named no commit for it, but {sha!r}")
     return sha
-
-
-def _not_cached(repo: str, revision: str | None, why: str) -> ReferenceNotFoundError:
-    name = f"{repo}@{revision}" if revision else repo
-    download = f"hf download {repo}" + (f" --revision {revision}" if revision else "")
-    return ReferenceNotFoundError(
-        f"{name}: HF_HUB_OFFLINE is set and the local cache {constants.HF_HUB_CACHE} does not hold it ({why}); "
-        f"run `{download}` where there is a network, unset HF_HUB_OFFLINE, or give a folder"
-    )
-
-
-def _is_complete(snapshot: CachedSnapshot) -> bool:
-    try:
-        snapshot.files()
-    except GatedRayError:
-        return False
-    return True
 
 
 def _api(endpoint: str) -> HfApi:
@@ -127,6 +115,7 @@ class HubOrigin:
         self._api = _api(self._endpoint)
         self._cache = CachedSnapshot(self._repo, self._commit)
         self._links: dict[str, Link] = {}
+        self._etags: dict[str, dict[str, str]] = {}
         self._opening = threading.Lock()
 
     def files(self) -> dict[str, FileVersion]:
@@ -134,13 +123,17 @@ class HubOrigin:
             return self._cache.files()
         except GatedRayError as error:
             if constants.HF_HUB_OFFLINE:
-                raise _not_cached(self._repo, self._commit, str(error).removeprefix(f"{self._repo}: ")) from error
+                raise not_cached(self._repo, self._commit, str(error).removeprefix(f"{self._repo}: ")) from error
         info = retried(lambda: _model_info(self._api, self._repo, self._commit, files_metadata=True))
-        return {
-            entry.rfilename: FileVersion(entry.rfilename, entry.size or 0, self._commit)
-            for entry in info.siblings or ()
-            if "/" not in entry.rfilename
-        }
+        files = {}
+        for entry in info.siblings or ():
+            if "/" not in entry.rfilename:
+                if entry.size is None:
+                    raise InputError(
+                        f"{self._repo}: {self._endpoint} lists {entry.rfilename} without its size; check HF_ENDPOINT"
+                    )
+                files[entry.rfilename] = FileVersion(entry.rfilename, entry.size, self._commit)
+        return files
 
     def read_file(self, file: FileVersion) -> bytes:
         if cached := self._cache.find(file):
@@ -154,6 +147,10 @@ class HubOrigin:
             return origin.read_spans(there, spans, allocate)
         return read_remote(spans, self._link(file), allocate)
 
+    def seen(self, file: FileVersion) -> FileVersion:
+        etags = self._etags.get(file.path, {})
+        return replace(file, version=" ".join([self._commit, *(f"{host}={etag}" for host, etag in etags.items())]))
+
     def content_digest(self, files: Sequence[FileVersion]) -> str:
         """SHA-256 of the commit, which git derives from the content."""
         return hashlib.sha256(self._commit.encode()).hexdigest()
@@ -162,7 +159,7 @@ class HubOrigin:
         """The newest pull request that adds safetensors, as an instruction."""
         try:
             with translated_errors(self._endpoint, self._repo):
-                ref = self._conversion()
+                ref = within(self._repo, self._conversion)
         except GatedRayError:  # what the advice is for is the error to report
             ref = None
         if ref:
@@ -181,7 +178,8 @@ class HubOrigin:
     def _link(self, file: FileVersion) -> Link:
         with self._opening:
             if file.path not in self._links:
-                etags: dict[str, str] = {}  # of the file, however often its link is made
+                # Of the file, however often its link is made, and in whatever process.
+                etags = self._etags[file.path] = dict(_ETAG.findall(file.version))
                 self._links[file.path] = Link(lambda: retried(lambda: self._resolve(file, etags)))
             return self._links[file.path]
 

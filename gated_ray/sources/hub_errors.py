@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import build_hf_headers
 
 from gated_ray.errors import AccessError, GatedRayError, InputError, ReferenceNotFoundError, TransientError
-from gated_ray.sources.retry import OverloadedError
+from gated_ray.sources.remote.retry import OverloadedError
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 

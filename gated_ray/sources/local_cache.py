@@ -5,7 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import constants, try_to_load_from_cache
 
-from gated_ray.errors import ReferenceNotFoundError
+from gated_ray.errors import GatedRayError, ReferenceNotFoundError
 from gated_ray.sources.folder import FolderOrigin
 from gated_ray.sources.hub_errors import COMMIT
 from gated_ray.sources.origin import FileVersion, Location
@@ -20,9 +20,22 @@ def cached_commit(repo: str, revision: str | None) -> str | None:
     return path.parent.name if path is not None and COMMIT.fullmatch(path.parent.name) else None
 
 
+def not_cached(repo: str, revision: str | None, why: str) -> ReferenceNotFoundError:
+    """The error to raise where the Hub must not be asked."""
+    name = f"{repo}@{revision}" if revision else repo
+    download = f"hf download {repo}" + (f" --revision {revision}" if revision else "")
+    return ReferenceNotFoundError(
+        f"{name}: HF_HUB_OFFLINE is set and the local cache {constants.HF_HUB_CACHE} does not hold it ({why}); "
+        f"run `{download}` where there is a network, unset HF_HUB_OFFLINE, or give a folder"
+    )
+
+
 def _cached(repo: str, name: str, revision: str) -> Path | None:
     """A file's path in the cache. Half a download has none, nor has one whose blob is gone."""
-    path = try_to_load_from_cache(repo, name, revision=revision)
+    try:
+        path = try_to_load_from_cache(repo, name, revision=revision)
+    except OSError:  # a cache of somebody else
+        return None
     return Path(path) if isinstance(path, str) and os.access(path, os.R_OK) else None
 
 
@@ -47,6 +60,14 @@ class CachedSnapshot:
         files = origin.files()
         weight_files(origin, files, self._repo)
         return {name: FileVersion(name, file.size, self._commit) for name, file in files.items()}
+
+    def is_complete(self) -> bool:
+        """Whether `files` gives them."""
+        try:
+            self.files()
+        except GatedRayError:
+            return False
+        return True
 
     def find(self, file: FileVersion) -> tuple[FolderOrigin, FileVersion] | None:
         """What reads the file from the cache, and as which; None where it is not there with this size."""

@@ -1,18 +1,22 @@
 """What the Hub refuses, as one clear line that names the model."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gated_ray.errors import AccessError, InputError, ReferenceNotFoundError, TransientError, UnsupportedError
 from gated_ray.sources.checkpoint import open_checkpoint, open_origin, read_tensors
+from gated_ray.sources.remote.retry import ATTEMPTS
 from gated_ray.sources.slices import TensorSlice
 from tests.checkpoints.broken import BROKEN
 from tests.checkpoints.sound import GATE, sound_checkpoint
 from tests.servers.hub import HubServer
-from tests.servers.hub_faults import always, on_hub, refuse
+from tests.servers.hub_faults import Fault, always, on_api, on_hub, refuse
 from tests.servers.hub_http import Response
+from tests.servers.hub_log import Request
 
 TOKEN = "hf_that_opens_it"
 OTHER = "hf_of_somebody_else"
@@ -130,12 +134,67 @@ def test_offline_mode(hub: HubServer, monkeypatch: pytest.MonkeyPatch, pauses: l
     assert not pauses
 
 
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "127.0.0.1:9"])
-def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch, pauses: list[float], endpoint: str) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", endpoint)
-    with pytest.raises(TransientError, match=rf"org/name: cannot reach the Hub at {endpoint} \(\w+\) {NO_FOLDER}"):
+def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    expected = rf"org/name: cannot reach the Hub at http://127.0.0.1:9 \(\w+\) {NO_FOLDER}"
+    with pytest.raises(TransientError, match=expected):
         open_checkpoint("org/name")
-    assert len(pauses) == 4
+    assert len(pauses) == ATTEMPTS - 1
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["127.0.0.1:9", "localhost", "ftp://host", "https://", "https://host:port", "https://host?x=y", "https://host#x"],
+)
+def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch, pauses: list[float], endpoint: str) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    with pytest.raises(InputError) as refusal:
+        open_checkpoint("org/name")
+    assert str(refusal.value) == f"HF_ENDPOINT={endpoint.rstrip('/')}: not the URL of a Hub; write it as https://host"
+    assert not pauses
+
+
+def test_an_endpoint_with_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://somebody:pass-word@host")
+    with pytest.raises(InputError, match="HF_ENDPOINT holds a user or password") as refusal:
+        open_checkpoint("org/name")
+    assert "pass-word" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("around", ["{}/", " {}\n"])
+def test_an_endpoint_with_something_around_it(
+    hub: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    hub.add_repo("org/name", folder)
+    monkeypatch.setenv("HF_ENDPOINT", around.format(hub.endpoint))
+    assert open_checkpoint("org/name").location.endpoint == hub.endpoint
+    assert not any("//" in request.path for request in hub.log)
+
+
+def test_a_mirror_that_says_no_sizes(hub: HubServer, folder: Path, pauses: list[float]) -> None:
+    def without_sizes(response: Response) -> Response:
+        info = json.loads(response.content)
+        info["siblings"] = [{"rfilename": file["rfilename"]} for file in info["siblings"]]
+        return replace(response, headers={}, body=json.dumps(info).encode())
+
+    hub.add_repo("org/name", folder)
+    hub.faults.append(always(without_sizes, on_api))
+    with pytest.raises(InputError, match=r"org/name: .* lists config\.json without its size; check HF_ENDPOINT"):
+        open_checkpoint("org/name")
+    assert not pauses
+
+
+def test_a_mirror_below_a_path(hub: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def below(request: Request) -> Fault | None:
+        plain = replace(request, path=request.path.removeprefix("/hf"))
+        return None if plain.path == request.path else lambda _: hub._hub.answer(plain)
+
+    hub.add_repo("org/name", folder)
+    hub.faults.append(below)
+    monkeypatch.setenv("HF_ENDPOINT", f"{hub.endpoint}/hf/")
+    checkpoint = open_checkpoint("org/name")
+    assert read_tensors(open_origin(checkpoint.location), [TensorSlice(checkpoint.tensors[GATE])])
+    assert all(request.path.startswith("/hf/") for request in hub.hub_requests())
 
 
 def test_a_server_that_is_no_hub(hub: HubServer, pauses: list[float]) -> None:
