@@ -18,6 +18,7 @@ from gated_ray.architectures.finding import find_architecture
 from gated_ray.measurement import Measured, float32_bytes, load_block, measure_block, one_thread, without_partition
 from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings
+from gated_ray.sources.buffers import buffers_for
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint, open_origin
 from gated_ray.store.expert_layers import expert_layer
 from gated_ray.store.keys import Partition
@@ -103,9 +104,10 @@ def analyze(
     blocks = _in_order(found.blocks)
     where = torch.device(device) if device is not None else default_device()
     origin = open_origin(checkpoint.location)
+    allocate = buffers_for(where)
 
     def measure(block: Block) -> Measured:
-        return measure_block(load_block(origin, block, where), settings, where)
+        return measure_block(load_block(origin, block, allocate), settings, where)
 
     neurons, layers = [], []
     total = sum(block.bytes for block in blocks)

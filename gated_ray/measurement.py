@@ -16,14 +16,12 @@ from gated_ray.neurons.preparation import Preparation
 from gated_ray.neurons.randomness import MismatchedRegions, mismatched_regions, theory_region, unit_vectors
 from gated_ray.neurons.summaries import summarise
 from gated_ray.settings import ProfileSettings
-from gated_ray.sources.buffers import buffers_for
+from gated_ray.sources.buffers import Allocate, new_buffer
 from gated_ray.sources.checkpoint import read_tensors
 from gated_ray.sources.origin import Origin
 from gated_ray.sources.slices import TensorSlice
 from gated_ray.store.schemas import LAYERS, NEURONS, PARTITION_FIELDS
 from gated_ray.vocabulary import COSINES, IO_CLASSES
-
-_CPU = torch.device("cpu")
 
 Measured = tuple[pa.Table, pa.Table]
 """A block's rows of the neurons table and its row of the layers table, without the columns of the partition."""
@@ -38,15 +36,15 @@ class LoadedBlock:
     digests: Mapping[str, str]
 
 
-def load_block(origin: Origin, block: Block, device: torch.device = _CPU) -> LoadedBlock:
-    """Read a block's tensors, into memory that suits the device that will compute."""
-    return load_blocks(origin, [block], device)[0]
+def load_block(origin: Origin, block: Block, allocate: Allocate = new_buffer) -> LoadedBlock:
+    """Read a block's tensors into memory that `allocate` makes."""
+    return load_blocks(origin, [block], allocate)[0]
 
 
-def load_blocks(origin: Origin, blocks: Sequence[Block], device: torch.device = _CPU) -> list[LoadedBlock]:
+def load_blocks(origin: Origin, blocks: Sequence[Block], allocate: Allocate = new_buffer) -> list[LoadedBlock]:
     """Read the tensors of several blocks together: in fewer ranges, and what they share once."""
     parts = list(dict.fromkeys(part for block in blocks for part in block.slices))
-    tensors = read_tensors(origin, parts, buffers_for(device))
+    tensors = read_tensors(origin, parts, allocate)
     digests = {part: tensor_digest(tensor) for part, tensor in tensors.items()}
     return [
         LoadedBlock(

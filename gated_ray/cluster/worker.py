@@ -16,6 +16,7 @@ from gated_ray.errors import GatedRayError, InputError, StoreError
 from gated_ray.measurement import load_blocks, measure_block
 from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings, StoreSettings
+from gated_ray.sources.buffers import buffers_for
 from gated_ray.sources.checkpoint import open_origin
 from gated_ray.sources.origin import Location, Origin
 from gated_ray.store.objects import open_objects
@@ -34,6 +35,7 @@ class Worker:
         self._objects = open_objects(store)
         self._profile = profile
         self._device = default_device()
+        self._allocate = buffers_for(self._device)
         self._computing = threading.Lock()
         self._opening = threading.Lock()
         self._origins: dict[Location, Origin] = {}
@@ -65,7 +67,7 @@ class Worker:
         origin = self._origin(unit.location)
         neurons, layers = [], []
         digests: dict[str, str] = {}
-        for loaded in load_blocks(origin, unit.blocks, self._device):
+        for loaded in load_blocks(origin, unit.blocks, self._allocate):
             digests |= loaded.digests
             asked = time.monotonic()
             with self._computing:

@@ -11,7 +11,7 @@ import torch
 from gated_ray.errors import CheckpointError, ReferenceNotFoundError, UnsupportedError
 from gated_ray.sources.bucket import BucketOrigin
 from gated_ray.sources.buffers import Allocate, new_buffer
-from gated_ray.sources.documents import parse_object
+from gated_ray.sources.documents import Bounds, parse_object
 from gated_ray.sources.folder import FolderOrigin
 from gated_ray.sources.headers import TensorRecord, read_header
 from gated_ray.sources.hub import HubOrigin, hub_endpoint, resolve_commit
@@ -24,7 +24,7 @@ from gated_ray.sources.slices import TensorSlice
 _CONFIG = "config.json"
 _CONFIG_LIMIT = 2_000_000
 """Bytes."""
-_CONFIG_VALUES = 300_000
+_CONFIG_BOUNDS = Bounds(objects=100_000, keys=300_000, values=300_000)
 _HEADER_READERS = 8
 
 _DTYPES = {
@@ -101,9 +101,7 @@ def open_checkpoint(ref: str, s3_endpoint: str | None = None) -> Checkpoint:
     files = origin.files()
     config = _read_config(origin, files, ref)
     shards, weight_map = weight_files(origin, files, ref)
-    with ThreadPoolExecutor(_HEADER_READERS) as pool:
-        headers = list(pool.map(lambda file: read_header(origin, file, ref), shards))
-    tensors = _index(headers, weight_map, ref)
+    tensors = _index(_read_headers(origin, shards, ref), weight_map, ref)
     return Checkpoint(reference, location, config, tensors, (files[_CONFIG], *shards))
 
 
@@ -120,7 +118,7 @@ def _read_config(origin: Origin, files: Mapping[str, FileVersion], ref: str) -> 
         raise ReferenceNotFoundError(f"{ref}: holds no config.json; {_instead(files)}")
     if files[_CONFIG].size > _CONFIG_LIMIT:
         raise CheckpointError(f"{ref}: config.json has {files[_CONFIG].size} bytes; not a model's configuration")
-    return parse_object(origin.read_file(files[_CONFIG]), f"{ref}: config.json", _CONFIG_VALUES)
+    return parse_object(origin.read_file(files[_CONFIG]), f"{ref}: config.json", _CONFIG_BOUNDS)
 
 
 def _instead(files: Mapping[str, FileVersion]) -> str:
@@ -132,6 +130,20 @@ def _instead(files: Mapping[str, FileVersion]) -> str:
     if other := sorted(name for name in files if name.endswith((".gguf", ".onnx", ".pt", ".pth", ".ckpt"))):
         return f"it has {other[0]}, a format that is not read: give the checkpoint in safetensors, as save_pretrained writes it"
     return "give the folder that save_pretrained wrote"
+
+
+def _read_headers(origin: Origin, shards: Sequence[FileVersion], ref: str) -> list[dict[str, TensorRecord]]:
+    """The tensors of every shard; no further shard is read once there are too many."""
+    headers: list[dict[str, TensorRecord]] = []
+
+    def read(file: FileVersion) -> dict[str, TensorRecord]:
+        if (count := sum(map(len, headers))) <= TENSOR_LIMIT:
+            headers.append(header := read_header(origin, file, ref))
+            return header
+        raise CheckpointError(f"{ref}: {count} tensors are over the limit of {TENSOR_LIMIT}")
+
+    with ThreadPoolExecutor(_HEADER_READERS) as pool:
+        return list(pool.map(read, shards))
 
 
 def _index(
@@ -184,10 +196,12 @@ def read_tensors(
 
 
 def _piece(part: TensorSlice, spans: Sequence[Span], views: Sequence[memoryview]) -> memoryview:
+    if not part.bytes:
+        return memoryview(b"")
     for (begin, end), view in zip(spans, views, strict=True):
         if begin <= part.begin and part.end <= end:
             return view[part.begin - begin : part.end - begin]
-    return memoryview(b"")  # a tensor without elements is in no span
+    raise AssertionError(f"{part.name} is in none of the spans that were read")
 
 
 def stored_dtype(record: TensorRecord) -> torch.dtype:

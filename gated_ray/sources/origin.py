@@ -59,6 +59,9 @@ class Origin(Protocol):
             CheckpointError: the file changed or is shorter than a span.
         """
 
+    def seen(self, file: FileVersion) -> FileVersion:
+        """The file as what was read of it identifies it; another process that is given it compares with that."""
+
     def content_digest(self, files: Sequence[FileVersion]) -> str:
         """Hex digest that differs whenever the content of these files does."""
 

@@ -7,7 +7,7 @@ from gated_ray.sources.origin import Span
 
 _MOST_GAP = 1 << 20
 _MOST_WASTE = 0.015
-"""Share of the needed bytes that gaps may add: a promise is that at most 1.02 times the bytes needed, headers included, are fetched."""
+"""Share of the needed bytes that gaps may add: with headers, at most 1.02 times the bytes needed are to be fetched."""
 
 
 def merge_spans(spans: Sequence[Span]) -> list[Span]:

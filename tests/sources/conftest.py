@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gated_ray.sources.gate import RateLimitGate
+from gated_ray.sources.remote.gate import RateLimitGate
 from tests.checkpoints.cosine_cells import CELLS
 from tests.checkpoints.planted import plant_checkpoint
 from tests.servers.hub import HubServer
@@ -32,9 +32,9 @@ def hub(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> HubServer:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between attempts, in seconds, which are not waited for."""
     made: list[float] = []
-    monkeypatch.setattr("gated_ray.sources.retry.sleep", made.append)
-    monkeypatch.setattr("gated_ray.sources.gate.sleep", made.append)
+    monkeypatch.setattr("gated_ray.sources.remote.retry.sleep", made.append)
+    monkeypatch.setattr("gated_ray.sources.remote.gate.sleep", made.append)
     gate = RateLimitGate()  # one that no test has closed before
-    monkeypatch.setattr("gated_ray.sources.fetch.GATE", gate)
-    monkeypatch.setattr("gated_ray.sources.retry.GATE", gate)
+    monkeypatch.setattr("gated_ray.sources.remote.fetch.GATE", gate)
+    monkeypatch.setattr("gated_ray.sources.remote.retry.GATE", gate)
     return made

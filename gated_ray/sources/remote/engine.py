@@ -11,12 +11,12 @@ import pycurl
 
 from gated_ray.errors import TransientError
 from gated_ray.sources.buffers import Allocate, new_buffer
-from gated_ray.sources.concurrency import Concurrency
-from gated_ray.sources.fetch import fetch
-from gated_ray.sources.links import Link
 from gated_ray.sources.origin import Span
-from gated_ray.sources.parts import Part, parts_of
-from gated_ray.sources.retry import OverloadedError
+from gated_ray.sources.remote.concurrency import Concurrency
+from gated_ray.sources.remote.fetch import fetch
+from gated_ray.sources.remote.links import Link
+from gated_ray.sources.remote.parts import Part, parts_of
+from gated_ray.sources.remote.retry import OverloadedError
 
 _SMALL = 1 << 20
 """Bytes of a part that is read in the caller's own thread: headers wait for the wire, not for the bytes before them."""
@@ -111,13 +111,17 @@ class Engine:
     def _work(self) -> None:
         curl = pycurl.Curl()
         while True:
-            job, again = self._take()
-            error: BaseException | None = None
-            try:
-                self._bring(curl, job, again)
-            except BaseException as raised:  # noqa: BLE001 - raised again where it is waited for
-                error = raised
-            self._finished(job, error)
+            self._work_once(curl)
+
+    def _work_once(self, curl: pycurl.Curl) -> None:
+        """In a function of its own: a thread that waits for work must not hold on to the memory of the last."""
+        job, again = self._take()
+        error: BaseException | None = None
+        try:
+            self._bring(curl, job, again)
+        except BaseException as raised:  # noqa: BLE001 - raised again where it is waited for
+            error = raised
+        self._finished(job, error)
 
     def _take(self) -> tuple[_Job, bool]:
         """The next part, or else one that is late, as soon as one more may be asked for; whether it is the latter."""

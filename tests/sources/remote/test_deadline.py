@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from gated_ray.errors import TransientError
-from gated_ray.sources.deadline import within
+from gated_ray.sources.remote.deadline import within
 
 
 def test_what_a_call_returns_or_raises() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from gated_ray.errors import AccessError, CheckpointError, GatedRayError, TransientError
-from gated_ray.sources.retry import OverloadedError
+from gated_ray.sources.remote.retry import OverloadedError
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,20})-(\d{1,20})/(\d{1,20})", re.ASCII)
 _OVERLOADED = (429, 503)

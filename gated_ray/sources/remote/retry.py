@@ -6,7 +6,7 @@ from time import sleep
 from typing import TypeVar
 
 from gated_ray.errors import TransientError
-from gated_ray.sources.gate import GATE, seconds_asked
+from gated_ray.sources.remote.gate import GATE, seconds_asked
 
 ATTEMPTS = 6
 _FIRST_SECONDS = 0.5

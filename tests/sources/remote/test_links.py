@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gated_ray.errors import TransientError
-from gated_ray.sources.answers import RemoteFile
-from gated_ray.sources.links import Link
+from gated_ray.sources.remote.answers import RemoteFile
+from gated_ray.sources.remote.links import Link
 
 _THREADS = 16
 
@@ -28,7 +28,7 @@ class _Maker:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the time."""
     now = [1_000.0]
-    monkeypatch.setattr("gated_ray.sources.links.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gated_ray.sources.remote.links.time.monotonic", lambda: now[0])
 
     def set_to(seconds: float) -> None:
         now[0] = 1_000.0 + seconds
@@ -96,6 +96,26 @@ def test_a_failure_to_make_it_is_not_kept() -> None:
     with pytest.raises(TransientError):
         link.get()
     assert link.get().url == "http://cdn/1"
+
+
+def test_many_threads_share_a_failure_too() -> None:
+    """Else each of them would make all attempts, one after the other."""
+    made: list[None] = []
+    waiting = threading.Event()
+
+    def make() -> RemoteFile:
+        made.append(None)
+        assert waiting.wait(30)
+        raise TransientError("org/name: no")
+
+    link = Link(make)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        gets = [pool.submit(link.get) for _ in range(_THREADS)]
+        while link._flight is None or len(link._flight._condition._waiters) < _THREADS - 1:  # type: ignore[attr-defined]
+            threading.Event().wait(0.005)
+        waiting.set()
+        assert all(isinstance(get.exception(), TransientError) for get in gets)
+    assert len(made) == 1
 
 
 def test_its_text_holds_no_query() -> None:

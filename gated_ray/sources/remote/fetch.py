@@ -5,15 +5,16 @@ from collections.abc import Callable
 import pycurl
 
 from gated_ray.errors import AccessError, CheckpointError, GatedRayError, TransientError
-from gated_ray.sources.answers import ChangedError, LinkExpiredError, RemoteFile, Request
-from gated_ray.sources.gate import GATE
-from gated_ray.sources.http import perform
-from gated_ray.sources.links import Link
-from gated_ray.sources.parts import Part
-from gated_ray.sources.retry import ATTEMPTS, OverloadedError, pause
+from gated_ray.sources.remote.answers import ChangedError, LinkExpiredError, RemoteFile, Request
+from gated_ray.sources.remote.gate import GATE
+from gated_ray.sources.remote.http import StalledError, perform
+from gated_ray.sources.remote.links import Link
+from gated_ray.sources.remote.parts import Part
+from gated_ray.sources.remote.retry import ATTEMPTS, OverloadedError, pause
 
 _PROGRESS = 1 << 20
-"""Bytes after which a connection that broke counts as a good one: long transfers must not die of many small faults."""
+"""Bytes after which a connection that broke counts as a good one: long transfers must not die of many small faults. One that
+stalled does not: a server that drips would hold us for hours."""
 
 
 def fetch(curl: pycurl.Curl, part: Part, link: Link, notice: Callable[[TransientError], None]) -> None:
@@ -50,7 +51,7 @@ def fetch(curl: pycurl.Curl, part: Part, link: Link, notice: Callable[[Transient
             renewed = True
             continue
         renewed = False
-        failures = 1 if progress >= _PROGRESS else failures + 1
+        failures = 1 if progress >= _PROGRESS and not isinstance(fault, StalledError) else failures + 1
         if failures >= ATTEMPTS:
             raise _final(fault, failures, file)
         notice(fault)

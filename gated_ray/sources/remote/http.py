@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pycurl
 
 from gated_ray.errors import GatedRayError, InputError, TransientError
-from gated_ray.sources.answers import Request, judge
-from gated_ray.sources.proxies import proxy_for
+from gated_ray.network import proxy_for
+from gated_ray.sources.remote.answers import Request, judge
 
 _CONNECT_SECONDS = 15
 _STALL_SECONDS = 10
@@ -17,6 +17,8 @@ _DEADLINE_SECONDS = 60
 _LEAST_BYTES_PER_SECOND = 64 << 10
 """Of the whole request, besides `_DEADLINE_SECONDS`: a server that drips faster than a stall is given up too."""
 _MOST_REDIRECTS = 5
+_SUPPRESS_CONNECT_HEADERS = 265
+"""CURLOPT_SUPPRESS_CONNECT_HEADERS, which pycurl has no name for: what a proxy says of its tunnel is not the answer."""
 _DRAINED = 64 << 10
 """Bytes of an error's body that are read and thrown away, so that the connection can be used again."""
 _BUFFER = 512 << 10
@@ -24,6 +26,10 @@ _BUFFER = 512 << 10
 
 class StoppedError(Exception):
     """The receiver wants no more: somebody else has brought the same bytes, or nobody waits for them any longer."""
+
+
+class StalledError(TransientError):
+    """A server that sends nothing, or too little."""
 
 
 class Receiver(Protocol):
@@ -49,7 +55,8 @@ def perform(curl: pycurl.Curl, request: Request, receiver: Receiver) -> None:
         StoppedError: the receiver said so.
         InputError: the server's certificate is not trusted.
         GatedRayError: what `judge` says of the answer.
-        TransientError: the connection failed, stalled, took too long, or the body was too short or too long.
+        StalledError: too little came in too long a time.
+        TransientError: the connection failed, or the body was too short or too long.
     """
     answer = _Answer(request, receiver)
     try:
@@ -58,6 +65,9 @@ def perform(curl: pycurl.Curl, request: Request, receiver: Receiver) -> None:
     except pycurl.error as error:
         if answer.stopped:
             raise StoppedError from None
+        if (said := curl.getinfo(pycurl.HTTP_CONNECTCODE)) in (403, 407):
+            host = urlsplit(request.file.url).hostname
+            raise InputError(f"{request.where}: the proxy refuses to connect to {host} ({said})") from None
         if answer.error is None or answer.redirects:
             raise _failure(request, answer.received, error.args[0]) from None
     finally:
@@ -124,11 +134,12 @@ def _failure(request: Request, received: int, code: int) -> GatedRayError:
         return InputError(
             f"{request.where}: the certificate of {host} is not trusted; set SSL_CERT_FILE to the certificates to trust"
         )
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return StalledError(f"{_short(request, received)}: {host} stalled")
     reasons = {
         pycurl.E_COULDNT_RESOLVE_HOST: f"no host {host} is known",
         pycurl.E_COULDNT_RESOLVE_PROXY: "the proxy's host is not known",
         pycurl.E_COULDNT_CONNECT: f"cannot connect to {host}",
-        pycurl.E_OPERATION_TIMEDOUT: f"{host} stalled",
         pycurl.E_PARTIAL_FILE: "the connection was closed before the end",
         pycurl.E_RECV_ERROR: "the connection was lost",
         pycurl.E_SEND_ERROR: "the connection was lost",
@@ -161,8 +172,10 @@ def _set_options(curl: pycurl.Curl, request: Request, answer: _Answer) -> None:
     curl.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)
     curl.setopt(pycurl.PROTOCOLS, protocols)
     curl.setopt(pycurl.REDIR_PROTOCOLS, protocols)
-    curl.setopt(pycurl.CAINFO, file.ca_bundle)
+    certificates = pycurl.CAPATH if os.path.isdir(file.ca_bundle) else pycurl.CAINFO
+    curl.setopt(certificates, file.ca_bundle)
     curl.setopt(pycurl.PROXY, proxy_for(file.url))
+    curl.setopt(_SUPPRESS_CONNECT_HEADERS, 1)
     curl.setopt(pycurl.CONNECTTIMEOUT, _CONNECT_SECONDS)
     curl.setopt(pycurl.LOW_SPEED_LIMIT, _STALL_BYTES_PER_SECOND)
     curl.setopt(pycurl.LOW_SPEED_TIME, _stall_seconds())

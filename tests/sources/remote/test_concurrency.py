@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gated_ray.sources.concurrency import Concurrency
+from gated_ray.sources.remote.concurrency import Concurrency
 
 _PART = 8 << 20
 _MB = 1e6

@@ -6,8 +6,8 @@ from email.utils import format_datetime
 import pytest
 
 from gated_ray.errors import TransientError
-from gated_ray.sources.gate import RateLimitGate, seconds_asked
-from gated_ray.sources.retry import ATTEMPTS, OverloadedError, retried
+from gated_ray.sources.remote.gate import RateLimitGate, seconds_asked
+from gated_ray.sources.remote.retry import ATTEMPTS, OverloadedError, retried
 
 
 def test_seconds() -> None:
@@ -89,5 +89,5 @@ def test_pauses_double_and_end(pauses: list[float]) -> None:
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     made: list[float] = []
-    monkeypatch.setattr("gated_ray.sources.gate.sleep", made.append)
+    monkeypatch.setattr("gated_ray.sources.remote.gate.sleep", made.append)
     return made

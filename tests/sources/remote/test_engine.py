@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gated_ray.errors import CheckpointError, TransientError
-from gated_ray.sources.answers import RemoteFile
 from gated_ray.sources.buffers import new_buffer
-from gated_ray.sources.engine import Engine, read_remote, read_whole
-from gated_ray.sources.http import StoppedError
-from gated_ray.sources.links import Link
-from gated_ray.sources.parts import LEAST_PART, MOST_PART, Part, parts_of
-from gated_ray.sources.retry import OverloadedError
+from gated_ray.sources.remote.answers import RemoteFile
+from gated_ray.sources.remote.engine import Engine, read_remote, read_whole
+from gated_ray.sources.remote.http import StoppedError
+from gated_ray.sources.remote.links import Link
+from gated_ray.sources.remote.parts import LEAST_PART, MOST_PART, Part, parts_of
+from gated_ray.sources.remote.retry import OverloadedError
 
 _LONG = 30.0
 Fetch = Callable[[Part], None]
@@ -26,7 +26,7 @@ def fetching(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fetch], None]:
     """Puts a made-up download in the place of the one over HTTP."""
 
     def use(fetch: Fetch) -> None:
-        monkeypatch.setattr("gated_ray.sources.engine.fetch", lambda curl, part, link, notice: fetch(part))
+        monkeypatch.setattr("gated_ray.sources.remote.engine.fetch", lambda curl, part, link, notice: fetch(part))
 
     return use
 
@@ -260,9 +260,9 @@ def test_parts_cover_their_spans(spans: list[tuple[int, int]]) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part is late after a twentieth of a second."""
-    monkeypatch.setattr("gated_ray.sources.engine._LATE_SECONDS", 0.05)
-    monkeypatch.setattr("gated_ray.sources.engine._LATE_TIMES", 0)
-    monkeypatch.setattr("gated_ray.sources.engine._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("gated_ray.sources.remote.engine._LATE_SECONDS", 0.05)
+    monkeypatch.setattr("gated_ray.sources.remote.engine._LATE_TIMES", 0)
+    monkeypatch.setattr("gated_ray.sources.remote.engine._LOOK_SECONDS", 0.01)
 
 
 def _until(holds: Callable[[], bool]) -> None:

@@ -1,0 +1,1 @@
+"""Bytes over the network: checked answers, resumed, in parallel, within bounds of time."""
