@@ -14,6 +14,7 @@ from tests.servers.hub_cdn import Cdn
 from tests.servers.hub_faults import Hook
 from tests.servers.hub_http import Listener, Response
 from tests.servers.hub_log import Request, RequestLog
+from tests.servers.hub_redirects import LOOP_PATH, redirect_loop
 from tests.servers.hub_repos import Repo, read_revision
 
 
@@ -21,6 +22,7 @@ class HubServer:
     """Serves folders as model repositories, from threads of this process, between ``with`` and its end.
 
     Attributes:
+        endpoint, cdn_endpoint: of the two hosts.
         faults: hooks that spoil responses (see `tests.servers.hub_faults`).
         tokens: of users who are known but were given access to nothing; `add_repo` adds those that open a repository.
     """
@@ -123,6 +125,8 @@ class HubServer:
         return sum(request.bytes_sent for request in self.log if (request.file or "").endswith(".safetensors"))
 
     def _spoiled(self, request: Request, response: Response) -> Response:
+        if request.path == LOOP_PATH:
+            return redirect_loop(response)
         for hook in self.faults:
             fault = hook(request)
             if fault is not None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingTCPServer
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from tests.servers.hub_connections import Dripping, reset
 from tests.servers.hub_log import Request, RequestLog, Role
 
 _CHUNK = 1 << 22
@@ -27,6 +28,11 @@ class FileBody:
     offset: int
     length: int
 
+    def read(self) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.length)
+
 
 @dataclass(frozen=True)
 class Response:
@@ -35,10 +41,20 @@ class Response:
     body: bytes | FileBody = b""
     cut_after: int | None = None
     """Break the connection after so many bytes of the body, although Content-Length promises all of it."""
+    reset: bool = False
+    """Break it with a TCP reset instead of a clean end; before the first byte of the answer where `cut_after` is None."""
+    measured: bool = True
+    """Say the length; else the body ends where the connection does."""
+    drips: Literal["head", "body"] | None = None
+    """From there on, send a byte at a time."""
 
     @property
     def length(self) -> int:
         return len(self.body) if isinstance(self.body, bytes) else self.body.length
+
+    @property
+    def content(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else self.body.read()
 
 
 def file_response(request: Request, path: Path, headers: dict[str, str]) -> Response:
@@ -115,26 +131,45 @@ class _Handler(BaseHTTPRequestHandler):
             query=parse_qs(url.query, keep_blank_values=True),
             headers={name.lower(): value for name, value in self.headers.items()},
             body=self.rfile.read(int(self.headers.get("Content-Length", 0))),
+            target=self.path,
         )
         with self.server.log.recording(request):
             response = self.server.answer(request)
+            if response.reset and response.cut_after is None:
+                self._reset()
+                return
             request.status = response.status
+            if response.drips == "head":
+                self._drip()
             self.send_response(response.status)
-            for name, value in {"Content-Length": str(response.length), **response.headers}.items():
+            length = {"Content-Length": str(response.length)} if response.measured else {"Connection": "close"}
+            for name, value in {**length, **response.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            if response.drips == "body":
+                self._drip()
             if self.command != "HEAD":
                 self._send_body(request, response)
+            if response.reset:
+                self._reset()
 
-    do_GET = do_HEAD = do_POST = _serve  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
+
+    def _drip(self) -> None:
+        self.wfile = Dripping(self.connection)
+        self.close_connection = True
+
+    def _reset(self) -> None:
+        reset(self.connection)
+        self.close_connection = True
 
     def _send_body(self, request: Request, response: Response) -> None:
         length = response.length
         if response.cut_after is not None and response.cut_after < length:
             length = response.cut_after
             self.close_connection = True
-        if isinstance(response.body, bytes):
-            self.wfile.write(response.body[:length])
+        if isinstance(response.body, bytes) or response.drips:
+            self.wfile.write(response.content[:length])
             request.bytes_sent = length
             return
         with response.body.path.open("rb") as file:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["hub", "cdn"]
+Role = Literal["hub", "cdn", "s3"]
 
 _SETTLE_SECONDS = 10
 
@@ -16,7 +16,7 @@ class Request:
     """One request: what faults decide on and, once answered, what the log keeps."""
 
     role: Role
-    """Which of the two hosts it was sent to."""
+    """Which host it was sent to."""
     method: str
     path: str
     """As sent, percent-encoded, without the query."""
@@ -28,7 +28,10 @@ class Request:
     """Repository, where the request is for a file of one."""
     file: str | None = None
     """That file's path within the repository."""
+    target: str = ""
+    """Path and query as sent."""
     status: int = 0
+    """0 where the connection was reset before any answer."""
     bytes_sent: int = 0
     """Bytes of the response's body that were handed to the connection."""
 

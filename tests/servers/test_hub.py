@@ -1,7 +1,6 @@
 """The test Hub, as the real client and libcurl see it."""
 
 import hashlib
-import io
 import os
 import tempfile
 import threading
@@ -30,8 +29,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from tests.servers.fetching import fetch
 from tests.servers.hub import HubServer
-from tests.servers.hub_faults import always, first, ignore_range, on_cdn, on_hub, refuse, shift_range, truncate
 
 WEIGHTS = "model.safetensors"
 SIZE = 3_000_000
@@ -47,29 +46,6 @@ def folder(tmp_path: Path) -> Path:
     (root / "sub dir" / "more.txt").write_text("more")
     (root / WEIGHTS).write_bytes(np.random.default_rng(0).bytes(SIZE))
     return root
-
-
-def fetch(url: str, range_header: str | None = None, token: str | None = None) -> tuple[int, dict[str, str], bytes]:
-    """GET by libcurl: status, headers (names in lower case) and body."""
-    body, headers = io.BytesIO(), {}
-
-    def keep(line: bytes) -> None:
-        name, colon, value = line.decode().partition(":")
-        if colon:
-            headers[name.lower()] = value.strip()
-
-    curl = pycurl.Curl()
-    curl.setopt(pycurl.URL, url)
-    curl.setopt(pycurl.WRITEDATA, body)
-    curl.setopt(pycurl.HEADERFUNCTION, keep)
-    curl.setopt(pycurl.TIMEOUT, 20)
-    lines = [f"Range: {range_header}"] if range_header else []
-    curl.setopt(pycurl.HTTPHEADER, [*lines, f"Authorization: Bearer {token}"] if token else lines)
-    try:
-        curl.perform()
-        return curl.getinfo(pycurl.RESPONSE_CODE), headers, body.getvalue()
-    finally:
-        curl.close()
 
 
 def resolve(hub: HubServer, name: str = "org/open", file: str = WEIGHTS, token: str | None = None) -> HfFileMetadata:
@@ -331,52 +307,6 @@ def test_clear_log(hub: HubServer, folder: Path) -> None:
     fetch(resolve(hub).location)
     hub.clear_log()
     assert (hub.log, hub.weight_bytes_served()) == ([], 0)
-
-
-def test_faults_in_turn(hub: HubServer, folder: Path) -> None:
-    hub.add_repo("org/open", folder)
-    url = resolve(hub).location
-    hub.faults += [first(1, refuse(503), on_cdn), first(2, refuse(429, retry_after=7), on_cdn)]
-    answers = [fetch(url) for _ in range(3)]
-    assert [status for status, _, _ in answers] == [429, 429, 200]
-    assert answers[0][1]["retry-after"] == "7"
-    assert hub.weight_bytes_served() == SIZE + sum(len(body) for _, _, body in answers[:2])
-
-
-def test_fault_on_the_hub(hub: HubServer, folder: Path) -> None:
-    hub.add_repo("org/open", folder)
-    hub.faults.append(always(refuse(500), lambda request: on_hub(request) and "/api/" in request.path))
-    with pytest.raises(HfHubHTTPError) as caught:
-        HfApi(endpoint=hub.endpoint).model_info("org/open")
-    assert caught.value.response.status_code == 500
-    assert resolve(hub).size == SIZE
-
-
-def test_truncated_body(hub: HubServer, folder: Path) -> None:
-    hub.add_repo("org/open", folder)
-    url = resolve(hub).location
-    hub.faults.append(first(1, truncate(500), on_cdn))
-    with pytest.raises(pycurl.error) as caught:
-        fetch(url, "bytes=0-999")
-    assert caught.value.args[0] == pycurl.E_PARTIAL_FILE
-    assert hub.weight_bytes_served() == 500
-    assert len(fetch(url, "bytes=0-999")[2]) == 1000
-
-
-def test_ignored_range(hub: HubServer, folder: Path) -> None:
-    hub.add_repo("org/open", folder)
-    hub.faults.append(always(ignore_range, on_cdn))
-    status, headers, body = fetch(resolve(hub).location, "bytes=10-19")
-    assert (status, "content-range" in headers, len(body)) == (200, False, SIZE)
-
-
-def test_shifted_range(hub: HubServer, folder: Path) -> None:
-    hub.add_repo("org/open", folder)
-    hub.faults.append(always(shift_range(4), on_cdn))
-    status, headers, body = fetch(resolve(hub).location, "bytes=10-19")
-    assert (status, headers["content-range"]) == (206, f"bytes 14-23/{SIZE}")
-    assert body == (folder / WEIGHTS).read_bytes()[14:24]
-    assert fetch(resolve(hub).location, f"bytes={SIZE - 9}-{SIZE - 3}")[2] == (folder / WEIGHTS).read_bytes()[-7:]
 
 
 def test_a_client_that_hangs_up(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
