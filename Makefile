@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench s3 clean
+.PHONY: setup demo test lint bench servers s3 clean
 
 setup: $(READY)
 
@@ -30,8 +30,13 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
+bench: setup servers
 	$(BIN)/python -m tests.benchmarks
+
+# What the benchmark of HTTP measures against. Not part of the set-up: no test needs it.
+servers:
+	@command -v nginx curl openssl > /dev/null || (apt-get update -qq && apt-get install -y -qq nginx-light curl openssl) || \
+	{ echo "make bench needs nginx, curl and openssl: install them as root (Debian: apt-get install nginx-light curl openssl)"; exit 1; }
 
 # An S3 server for development: see infra/README.md.
 s3: setup

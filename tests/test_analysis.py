@@ -21,6 +21,7 @@ from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import CheckpointError, GatedRayError, InputError
 from gated_ray.measurement import LoadedBlock, load_block, measure_block
 from gated_ray.settings import ProfileSettings
+from gated_ray.sources.buffers import Allocate
 from gated_ray.sources.checkpoint import open_checkpoint, open_origin
 from gated_ray.sources.origin import Origin
 from gated_ray.store.schemas import LAYERS, NEURONS
@@ -229,9 +230,9 @@ def test_an_error_while_reading_comes_out_as_it_is(folder: Path) -> None:
     """The shard of layer 1 changes while layer 0 is measured."""
     changed = threading.Event()
 
-    def loading(origin: Origin, block: Block, device: torch.device) -> LoadedBlock:
+    def loading(origin: Origin, block: Block, allocate: Allocate) -> LoadedBlock:
         assert block.layer == 0 or changed.wait(10)
-        return load_block(origin, block, device)
+        return load_block(origin, block, allocate)
 
     def measuring(*arguments: Any) -> tuple[pa.Table, pa.Table]:
         (folder / LAST).write_bytes(b"")
@@ -266,12 +267,12 @@ def test_some_blocks_are_read_while_others_are_measured_but_not_many(
     under_way: set[int] = set()
     most = 0
 
-    def loading(origin: Origin, block: Block, device: torch.device) -> LoadedBlock:
+    def loading(origin: Origin, block: Block, allocate: Allocate) -> LoadedBlock:
         nonlocal most
         under_way.add(block.layer)
         most = max(most, len(under_way))
         begun[block.layer].set()
-        return load_block(origin, block, device)
+        return load_block(origin, block, allocate)
 
     def measuring(loaded: LoadedBlock, *rest: Any) -> tuple[pa.Table, pa.Table]:
         layer = loaded.block.layer

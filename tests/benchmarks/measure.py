@@ -15,7 +15,7 @@ class Ratio:
         name: what is measured.
         value: in `unit`.
         unit: such as ``x`` for a ratio.
-        limit: the most that it may be; None where it is only reported.
+        limit: the most that it may be, or the least if `at_least`; None where it is only reported.
         detail: the figures behind it.
     """
 
@@ -24,10 +24,22 @@ class Ratio:
     unit: str
     limit: float | None
     detail: str
+    at_least: bool = False
 
     @property
     def kept(self) -> bool:
-        return self.limit is None or self.value <= self.limit
+        if self.limit is None:
+            return True
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    @property
+    def figure(self) -> str:
+        return f"{self.value:.2f} {self.unit}"
+
+    @property
+    def bound(self) -> str:
+        """The limit in words; empty where there is none."""
+        return "" if self.limit is None else f"{'at least ' * self.at_least}{self.limit:g} {self.unit}"
 
 
 def alternating(repeats: int, *works: Callable[[], object]) -> list[float]:
