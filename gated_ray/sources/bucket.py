@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gated_ray.errors import CheckpointError, ReferenceNotFoundError
+from gated_ray.network import proxy_for
 from gated_ray.s3 import make_bucket_client, raise_for_s3, s3_ca_bundle, split_s3_url
 from gated_ray.sources.buffers import Allocate, new_buffer
 from gated_ray.sources.origin import FileVersion, Location, Span
@@ -99,4 +100,4 @@ class BucketOrigin:
             raise_for_s3(error, what)
         etags = {urlsplit(url).netloc: file.version}
         advice = "check the AWS keys and the bucket's policy"
-        return RemoteFile(url, {}, file.size, what, advice, self._ca_bundle, signed=True, etags=etags)
+        return RemoteFile(url, {}, file.size, what, advice, self._ca_bundle, proxy_for(url), signed=True, etags=etags)

@@ -192,7 +192,17 @@ class HubOrigin:
             raise CheckpointError(f"{what}: the Hub gives two sizes, {file.size} and {size}; try again later")
         is_hub = origin_of(location) == origin_of(self._endpoint)
         headers = build_hf_headers() if is_hub else {}  # with the token: storage hosts must not see it
-        return RemoteFile(location, headers, size, what, HOW_TO_SIGN_IN, ca_bundle(), signed=not is_hub, etags=etags)
+        return RemoteFile(
+            location,
+            headers,
+            size,
+            what,
+            HOW_TO_SIGN_IN,
+            ca_bundle(),
+            proxy_for(location),
+            signed=not is_hub,
+            etags=etags,
+        )
 
 
 def _pull_number(ref: str) -> int:

@@ -31,6 +31,7 @@ class RemoteFile:
         what: the file as messages name it.
         advice: what to do where access is refused.
         ca_bundle: path of the certificates to trust.
+        proxy: URL of the proxy to that host, empty for none. It may hold a password.
         signed: whether the URL is its own permission, which expires.
         etags: by host, the ETag that every answer must have; the first answer fills it in where it is not known.
     """
@@ -41,6 +42,7 @@ class RemoteFile:
     what: str
     advice: str
     ca_bundle: str
+    proxy: str = ""
     signed: bool = False
     etags: MutableMapping[str, str] = field(default_factory=dict)
 

@@ -41,15 +41,16 @@ class _Job:
     """One part on its way.
 
     Attributes:
-        tries: threads that took it in hand: one, or a second one where the first is late.
-        hands: those of them that are still at it.
+        started: when it was taken in hand first.
+        doubled: whether it is late, so that a second thread is to take it in hand too.
+        hands: threads that are at it.
     """
 
     part: Part
     link: Link
     batch: _Batch
     started: float = 0.0
-    tries: int = 0
+    doubled: bool = False
     hands: int = 0
 
 
@@ -77,10 +78,10 @@ class Engine:
         batch = _Batch(set(parts))
         with self._changed:
             self._queue.extend(_Job(part, link, batch) for part in parts)
-            self._hire()
-            self._changed.notify_all()
+            self._call_up()
         try:
-            batch.over.wait()
+            while not batch.over.wait(_LOOK_SECONDS):
+                self._ask_again(batch)
         finally:
             if batch.parts:
                 self._abandon(batch)
@@ -101,12 +102,32 @@ class Engine:
         for part in given_up:
             part.settle()
 
-    def _hire(self) -> None:
-        """Start threads for what waits, up to the limit. They stay, and keep their connections open."""
-        wanted = min(self._concurrency.limit, self._busy + len(self._queue))
-        while self._threads < wanted:
+    def _call_up(self, coming: int = 0) -> None:
+        """Wake or start threads for what waits, up to the limit. They stay, and keep their connections open.
+
+        No more than needed: each that wakes takes time from those at work.
+
+        Args:
+            coming: threads that will look for work by themselves.
+        """
+        wanted = min(self._concurrency.limit - self._busy, len(self._queue)) - coming
+        self._changed.notify(wanted)
+        for _ in range(min(wanted, self._concurrency.limit - self._threads)):
             self._threads += 1
             threading.Thread(target=self._work, name=f"range-{self._threads}", daemon=True).start()
+
+    def _ask_again(self, batch: _Batch) -> None:
+        """Put the parts that are late before those that wait."""
+        with self._changed:
+            if not self._paces:
+                return
+            now, usual = time.monotonic(), statistics.median(self._paces)
+            for job in self._running:
+                is_late = now - job.started > max(_LATE_SECONDS, _LATE_TIMES * usual * job.part.size)
+                if job.batch is batch and is_late and not job.doubled:
+                    job.doubled = True
+                    self._queue.appendleft(job)
+            self._call_up()
 
     def _work(self) -> None:
         curl = pycurl.Curl()
@@ -124,31 +145,17 @@ class Engine:
         self._finished(job, error)
 
     def _take(self) -> tuple[_Job, bool]:
-        """The next part, or else one that is late, as soon as one more may be asked for; whether it is the latter."""
+        """The next part, as soon as one more may be asked for; whether another thread is at it already."""
         with self._changed:
-            while True:
-                job = None
-                if self._busy < self._concurrency.limit:
-                    job = self._queue.popleft() if self._queue else self._late()
-                if job is not None:
-                    break
-                self._changed.wait(_LOOK_SECONDS if self._running else None)
+            while not self._queue or self._busy >= self._concurrency.limit:
+                self._changed.wait()
+            job = self._queue.popleft()
             self._busy += 1
             self._running.add(job)
-            job.tries += 1
             job.hands += 1
-            if job.tries == 1:
+            if not job.doubled:
                 job.started = time.monotonic()
-            return job, job.tries > 1
-
-    def _late(self) -> _Job | None:
-        if not self._paces:
-            return None
-        now, usual = time.monotonic(), statistics.median(self._paces)
-        for job in self._running:
-            if job.tries == 1 and now - job.started > max(_LATE_SECONDS, _LATE_TIMES * usual * job.part.size):
-                return job
-        return None
+            return job, job.doubled
 
     def _bring(self, curl: pycurl.Curl, job: _Job, again: bool) -> None:
         part = job.part
@@ -163,13 +170,12 @@ class Engine:
 
     def _finished(self, job: _Job, error: BaseException | None) -> None:
         with self._changed:
-            self._busy -= 1
             job.hands -= 1
             if error is None:
                 now = time.monotonic()
                 self._paces.append((now - job.started) / job.part.size)
-                self._concurrency.finished(job.part.size, now, waiting=bool(self._queue))
-                self._hire()
+                is_last = self._busy == 1 and not self._queue
+                self._concurrency.finished(job.part.size, now, self._busy, is_last)
                 job.batch.parts.discard(job.part)
             elif job.hands == 0 and not job.part.settled:
                 job.batch.error = job.batch.error or error
@@ -177,7 +183,8 @@ class Engine:
                 self._running.discard(job)
             if job.batch.error is not None or not job.batch.parts:
                 job.batch.over.set()
-            self._changed.notify_all()
+            self._busy -= 1
+            self._call_up(coming=1)
 
 
 ENGINE = Engine()

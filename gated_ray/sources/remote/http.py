@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import pycurl
 
 from gated_ray.errors import GatedRayError, InputError, TransientError
-from gated_ray.network import proxy_for
 from gated_ray.sources.remote.answers import Request, judge
 
 _CONNECT_SECONDS = 15
@@ -174,7 +173,7 @@ def _set_options(curl: pycurl.Curl, request: Request, answer: _Answer) -> None:
     curl.setopt(pycurl.REDIR_PROTOCOLS, protocols)
     certificates = pycurl.CAPATH if os.path.isdir(file.ca_bundle) else pycurl.CAINFO
     curl.setopt(certificates, file.ca_bundle)
-    curl.setopt(pycurl.PROXY, proxy_for(file.url))
+    curl.setopt(pycurl.PROXY, file.proxy)
     curl.setopt(_SUPPRESS_CONNECT_HEADERS, 1)
     curl.setopt(pycurl.CONNECTTIMEOUT, _CONNECT_SECONDS)
     curl.setopt(pycurl.LOW_SPEED_LIMIT, _STALL_BYTES_PER_SECOND)

@@ -11,12 +11,12 @@ _PART = 8 << 20
 _MB = 1e6
 
 
-def _run(concurrency: Concurrency, rate: Callable[[int], float], parts: int, waiting: bool = True) -> list[int]:
-    """The limits while so many parts come over a wire of this rate, in bytes a second by connections."""
+def _run(concurrency: Concurrency, rate: Callable[[int], float], parts: int, idle: int = 0) -> list[int]:
+    """The limits while so many parts come over a wire of this rate, in bytes a second by connections; some of which are idle."""
     now, limits = 0.0, []
     for _ in range(parts):
         now += _PART / rate(concurrency.limit)
-        concurrency.finished(_PART, now, waiting)
+        concurrency.finished(_PART, now, concurrency.limit - idle, last=False)
         limits.append(concurrency.limit)
     return limits
 
@@ -66,8 +66,17 @@ def test_it_follows_a_wire_that_changes() -> None:
     assert limits[-1] >= 24
 
 
-def test_nothing_is_learnt_while_nothing_waits() -> None:
-    assert {*_run(Concurrency(), _per_connection(20 * _MB, 640 * _MB), 2_000, waiting=False)} == {4}
+def test_nothing_is_learnt_while_connections_are_idle() -> None:
+    assert {*_run(Concurrency(), _per_connection(20 * _MB, 640 * _MB), 2_000, idle=1)} == {4}
+
+
+def test_pauses_do_not_count() -> None:
+    """Nothing is on its way for an hour now and then: the wire is none the slower for it."""
+    concurrency, wire, now = Concurrency(), _per_connection(20 * _MB, 320 * _MB), 0.0
+    for part in range(4_000):
+        now += _PART / wire(concurrency.limit) + (3_600 if part % 10 == 0 else 0)
+        concurrency.finished(_PART, now, concurrency.limit, last=part % 10 == 9)
+    assert concurrency.limit >= 12
 
 
 def test_an_overloaded_server_gets_fewer_at_once() -> None:

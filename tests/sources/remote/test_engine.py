@@ -228,7 +228,7 @@ def test_nothing_to_read() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 1 << 40), st.integers(0, 200 << 20)), max_size=5))
 def test_parts_cover_their_spans(spans: list[tuple[int, int]]) -> None:
-    """Each byte once, in parts of 4 to 16 MiB but for the last of a span. The memory is only counted here."""
+    """Each byte once, in parts of 8 to 16 MiB but for the last of a span. The memory is only counted here."""
 
     class Memory:
         def __init__(self, first: int, last: int) -> None:
