@@ -35,9 +35,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of backoff, of the rate-limit gate, and of links, which grow old by it."""
     made = Clock()
     for module in ("gate", "links"):
-        monkeypatch.setattr(f"gated_ray.sources.{module}.time", made)
+        monkeypatch.setattr(f"gated_ray.sources.remote.{module}.time", made)
     for module in ("gate", "retry"):
-        monkeypatch.setattr(f"gated_ray.sources.{module}.sleep", made.sleep)
+        monkeypatch.setattr(f"gated_ray.sources.remote.{module}.sleep", made.sleep)
     monkeypatch.setattr(GATE, "_open_at", 0.0)
     return made
 

@@ -83,7 +83,7 @@ def test_all_requests_wait_not_only_the_one_that_was_refused(
         assert go_on.wait(20)
 
     for module in ("gate", "retry"):
-        monkeypatch.setattr(f"gated_ray.sources.{module}.sleep", sleep_apart)
+        monkeypatch.setattr(f"gated_ray.sources.remote.{module}.sleep", sleep_apart)
     hub.faults.append(first(1, refuse(429, retry_after=30), on_cdn))
     thread = threading.Thread(target=read_one, args=[checkpoint])
     thread.start()
