@@ -50,7 +50,8 @@ def hub_endpoint() -> str:
     if "@" in endpoint:
         raise InputError("HF_ENDPOINT holds a user or password; leave them out, and set HF_TOKEN")
     if not sound or parts.query or parts.fragment:
-        raise InputError(f"HF_ENDPOINT={endpoint}: not the URL of a Hub; write it as https://host")
+        said = endpoint.partition("?")[0].partition("#")[0]  # what follows may be a key
+        raise InputError(f"HF_ENDPOINT={said}: not the URL of a Hub; write it as https://host")
     return endpoint
 
 

@@ -11,6 +11,8 @@ ANSWER_SECONDS = 30
 """Between two bytes of an answer of the Hub."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _MOST_REDIRECTS = 5
+_MOST_URL = 16 << 10
+"""Characters; huggingface_hub's client raises an error of its own on one of 64 Ki."""
 
 
 def locate(url: str, what: str) -> tuple[str, int]:
@@ -37,6 +39,8 @@ def locate(url: str, what: str) -> tuple[str, int]:
         answer = get_session().request("HEAD", url, headers=headers, follow_redirects=False, timeout=ANSWER_SECONDS)
         hf_raise_for_status(answer)
         redirect = answer.headers.get("Location", "")
+        if len(redirect) > _MOST_URL:
+            raise TransientError(f"{what}: {_said(url)} redirects to a URL of {len(redirect)} characters")
         size = size or answer.headers.get(constants.HUGGINGFACE_HEADER_X_LINKED_SIZE, "")
         target = urljoin(url, redirect)
         if not redirect or origin_of(target) != origin_of(url):

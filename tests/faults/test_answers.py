@@ -1,6 +1,7 @@
 """What a server answers to a request for bytes: taken if it is right, else asked again, else one clear line; never data."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ from tests.servers.hub_ranges import (
     say_range,
     says_gzip,
     unmeasured,
+    unmeasured_page,
     whole_with_range,
     without_content_range,
 )
@@ -67,10 +69,12 @@ PASSING: dict[str, Fault] = {
     "less_than_asked": resized(-1),
     "more_than_asked": resized(+1),
     "more_than_asked_and_unsaid": unmeasured(+1),
+    "less_than_asked_and_unsaid": unmeasured(-1),
     "whole_with_range": whole_with_range,
     "gzip": gzip_encoded,
     "says_gzip": says_gzip,
     "html": error_page,
+    "html_and_unsaid": unmeasured_page,
     "redirect_loop": redirect_loop,
     "no_content": lambda _: Response(204),
     "not_modified": lambda _: Response(304),
@@ -244,6 +248,29 @@ def test_a_storage_host_that_cannot_be_reached(
     hub.faults.append(always(moved_to(origin), on_resolve))
     assert said in refusal(checkpoint, part, TransientError)
     assert len(clock.slept) == ATTEMPTS - 1
+
+
+def test_a_redirect_of_any_length(hub: HubServer, checkpoint: Checkpoint, part: TensorSlice, clock: Clock) -> None:
+    hub.faults.append(always(lambda _: Response(302, {"Location": "/" + "x" * 70_000}), on_resolve))
+    with pytest.raises(TransientError, match=rf"^{REPO}: {FIRST}: .* redirects to a URL of 70001 characters$"):
+        read_bytes(checkpoint, [part])
+
+
+def test_a_header_that_looks_like_a_status(
+    hub: HubServer, checkpoint: Checkpoint, folder: Path, part: TensorSlice, clock: Clock
+) -> None:
+    def odd(response: Response) -> Response:
+        return replace(response, headers={"HTTP/": "x", "HTTP/1.1": "1", **response.headers})
+
+    hub.faults.append(always(odd, on_cdn))
+    assert read_bytes(checkpoint, [part]) == stored_bytes(folder, [part])
+    assert clock.slept == []
+
+
+def test_a_link_that_is_not_ascii(hub: HubServer, checkpoint: Checkpoint, part: TensorSlice, clock: Clock) -> None:
+    """No URL has such letters, but servers send them."""
+    hub.faults.append(always(moved_to(hub.cdn_endpoint + "/größe"), on_resolve))
+    refusal(checkpoint, part, AccessError)
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

@@ -16,6 +16,7 @@ from tests.faults.conftest import Clock
 from tests.servers.hub import HubServer
 from tests.servers.hub_faults import Fault, always, drip_body, drip_head, first, on_cdn, reset_after, truncate
 from tests.servers.hub_http import FileBody, Response
+from tests.servers.hub_ranges import unmeasured
 
 REPO = "org/random"
 WEIGHTS = "model.safetensors"
@@ -72,6 +73,20 @@ def test_what_a_wrong_answer_brings_is_not_gone_on_from(hub: HubServer, origin: 
     hub.faults.append(first(3, wrong_and_broken, on_cdn))
     assert read(origin, (5000, 8500)) == content[5000:8500]
     assert ranges(hub) == [(5000, 8499)] * 4
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_an_answer_of_another_length_brings_no_good_byte(
+    hub: HubServer, origin: Origin, content: bytes, by: int
+) -> None:
+    """More than fits into one piece of the body, and all of it wrong: a byte was lost, or put in, at the beginning."""
+
+    def moved(response: Response) -> Response:
+        body = b"x" + response.content if by > 0 else response.content[1:]
+        return replace(unmeasured(by)(response), body=body)
+
+    hub.faults.append(first(1, moved, on_cdn))
+    assert read(origin, (0, 3 * MIB)) == content[: 3 * MIB]
 
 
 def test_a_connection_that_breaks_after_every_megabyte_gets_there(

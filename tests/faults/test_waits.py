@@ -107,7 +107,19 @@ def test_nobody_waits_longer_than_five_minutes(hub: HubServer, checkpoint: Check
 
 
 @pytest.mark.parametrize(
-    "said", ["soon", "-5", "1.5", "", "٣", "Thu, 99 Foo 2026 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "9" * 400]
+    "said",
+    [
+        f"Thu, 01 Jan {9**30} 00:00:00 GMT",
+        f"Thu, 01 Jan 2026 00:00:00 +{9**30}",
+        "soon",
+        "-5",
+        "1.5",
+        "",
+        "٣",
+        "Thu, 99 Foo 2026 00:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "9" * 400,
+    ],
 )
 def test_what_is_no_wait(hub: HubServer, checkpoint: Checkpoint, clock: Clock, said: str) -> None:
     """Such a server is asked again after a pause of our own, or after the longest one."""

@@ -6,7 +6,7 @@ Those that take an answer's Content-Range apart leave answers without one as the
 import re
 from dataclasses import replace
 
-from tests.servers.hub_faults import Fault
+from tests.servers.hub_faults import Fault, error_page
 from tests.servers.hub_http import Response
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -69,6 +69,11 @@ def unmeasured(by: int) -> Fault:
     """So many bytes more or fewer than the Content-Range says, and no Content-Length to tell it by."""
     other = resized(by)
     return lambda response: replace(other(response), measured=response.status != 206)
+
+
+def unmeasured_page(response: Response) -> Response:
+    """A page of HTML under the right status and headers, without a length that would tell it from the right bytes."""
+    return replace(error_page(response), measured=False) if response.status == 206 else response
 
 
 def overflow(count: int) -> Fault:

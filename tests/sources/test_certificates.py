@@ -21,6 +21,7 @@ from tests.checkpoints.sound import GATE, sound_checkpoint
 from tests.servers.hub import HubServer
 from tests.servers.hub_faults import always, on_hub
 from tests.servers.hub_redirects import moved_to
+from tests.servers.proxy import ForwardProxy
 from tests.servers.s3 import S3Server
 from tests.servers.tls import Authority, tls_before
 from tests.sources.reading import read_bytes
@@ -85,6 +86,26 @@ def test_the_hub(secure_hub: HubServer, authority: Authority, monkeypatch: pytes
     monkeypatch.setenv(variable, str(authority.bundle))
     _read(REPO)
     assert secure_hub.cdn_requests()
+
+
+def test_a_path_that_is_not_ascii(
+    secure_hub: HubServer, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below the home of somebody named José."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(shutil.copy(authority.bundle, tmp_path / "josé.pem")))
+    _read(REPO)
+
+
+def test_a_proxy_behind_tls(
+    hub: HubServer, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its certificate is trusted like any other."""
+    hub.add_repo(REPO, sound_checkpoint(tmp_path / "sound"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.bundle))
+    with ForwardProxy() as proxy, tls_before(authority, urlsplit(proxy.url).port or 0) as port:
+        monkeypatch.setenv("HTTP_PROXY", f"https://localhost:{port}")
+        _read(REPO)
+        assert {"GET", "HEAD"} <= {seen.method for seen in proxy.log}
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])

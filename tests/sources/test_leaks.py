@@ -3,8 +3,10 @@
 import gc
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from gated_ray.sources.checkpoint import open_checkpoint, open_origin, read_tens
 from tests.checkpoints.broken import BROKEN
 from tests.checkpoints.sound import sound_checkpoint
 from tests.servers.hub import HubServer
-from tests.servers.hub_faults import Hook, always, on_cdn, refuse
+from tests.servers.hub_faults import Fault, Hook, always, error_page, first, on_cdn, refuse, truncate
 
 _USES = 12
 
@@ -100,3 +102,33 @@ def test_buffers_go_with_their_tensors(hub: HubServer, scattered: Path) -> None:
     gc.collect()
     assert max(sizes) > 1 << 20
     assert not [reference for reference in made if reference() is not None]
+
+
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize("fault", [refuse(500), refuse(429), truncate(1000), error_page], ids=str)
+@pytest.mark.parametrize("times", [2, 100])
+def test_buffers_go_at_once_after_faults(hub: HubServer, scattered: Path, fault: Fault, times: int) -> None:
+    """Without a garbage collection, which comes when it likes: the next layer is read before."""
+    made: list[weakref.ref[_Buffer]] = []
+
+    def allocate(size: int) -> memoryview:
+        buffer = _Buffer(size)
+        made.append(weakref.ref(buffer))
+        return memoryview(buffer)
+
+    hub.add_repo("org/scattered", scattered)
+    checkpoint = open_checkpoint("org/scattered")
+    slices = find_blocks(checkpoint)[0].slices
+    hub.faults.append(first(times, fault, on_cdn))
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(GatedRayError):
+            read_tensors(open_origin(checkpoint.location), slices, allocate)
+        assert made
+        until = time.monotonic() + 20
+        while held := [reference for reference in made if reference() is not None]:
+            assert time.monotonic() < until, f"{len(held)} of {len(made)} are held"
+            threading.Event().wait(0.01)
+    finally:
+        gc.enable()

@@ -1,8 +1,10 @@
 """The threads that bring bytes over the network, one libcurl handle each, shared by all that this process reads."""
 
+import os
 import statistics
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -72,21 +74,25 @@ class Engine:
 
         Raises:
             GatedRayError: the first error of any part, as `fetch` raises them. The others are given up.
+            TransientError: the system lets us start no thread.
         """
         if not parts:
             return
         batch = _Batch(set(parts))
-        with self._changed:
-            self._queue.extend(_Job(part, link, batch) for part in parts)
-            self._call_up()
         try:
+            with self._changed:
+                self._queue.extend(_Job(part, link, batch) for part in parts)
+                self._call_up()
             while not batch.over.wait(_LOOK_SECONDS):
                 self._ask_again(batch)
         finally:
             if batch.parts:
                 self._abandon(batch)
         if batch.error is not None:
-            raise batch.error
+            try:
+                raise batch.error
+            finally:
+                del batch  # else the error, this frame and all that it read into hold each other until a collection
 
     def notice(self, fault: TransientError) -> None:
         """Learn from a fault that will be tried again."""
@@ -113,8 +119,16 @@ class Engine:
         wanted = min(self._concurrency.limit - self._busy, len(self._queue)) - coming
         self._changed.notify(wanted)
         for _ in range(min(wanted, self._concurrency.limit - self._threads)):
+            thread = threading.Thread(target=self._work, name=f"range-{self._threads + 1}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                if self._threads:  # fewer do it too
+                    return
+                raise TransientError(
+                    "no thread to read with can be started; allow more (ulimit -u, pids.max)"
+                ) from error
             self._threads += 1
-            threading.Thread(target=self._work, name=f"range-{self._threads}", daemon=True).start()
 
     def _ask_again(self, batch: _Batch) -> None:
         """Put the parts that are late before those that wait."""
@@ -124,7 +138,7 @@ class Engine:
             now, usual = time.monotonic(), statistics.median(self._paces)
             for job in self._running:
                 is_late = now - job.started > max(_LATE_SECONDS, _LATE_TIMES * usual * job.part.size)
-                if job.batch is batch and is_late and not job.doubled:
+                if job.batch is batch and is_late and job.part.wanted and not job.doubled:
                     job.doubled = True
                     self._queue.appendleft(job)
             self._call_up()
@@ -141,8 +155,10 @@ class Engine:
         try:
             self._bring(curl, job, again)
         except BaseException as raised:  # noqa: BLE001 - raised again where it is waited for
+            traceback.clear_frames(raised.__traceback__)
             error = raised
         self._finished(job, error)
+        del job, error  # what was raised holds this frame
 
     def _take(self) -> tuple[_Job, bool]:
         """The next part, as soon as one more may be asked for; whether another thread is at it already."""
@@ -189,6 +205,18 @@ class Engine:
 
 ENGINE = Engine()
 _handles = threading.local()
+_of_the_parent: list[threading.local] = []
+"""Never closed: that would end connections of the process that this one was forked from."""
+
+
+def _begin_anew() -> None:
+    """In a forked process: it has none of the threads, and on connections it shared each would read the other's bytes."""
+    global ENGINE, _handles
+    _of_the_parent.append(_handles)
+    ENGINE, _handles = Engine(), threading.local()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def read_remote(spans: Sequence[Span], link: Link, allocate: Allocate = new_buffer) -> list[memoryview]:

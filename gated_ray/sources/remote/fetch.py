@@ -7,7 +7,7 @@ import pycurl
 from gated_ray.errors import AccessError, CheckpointError, GatedRayError, TransientError
 from gated_ray.sources.remote.answers import ChangedError, LinkExpiredError, RemoteFile, Request
 from gated_ray.sources.remote.gate import GATE
-from gated_ray.sources.remote.http import StalledError, perform
+from gated_ray.sources.remote.http import StalledError, StoppedError, perform
 from gated_ray.sources.remote.links import Link
 from gated_ray.sources.remote.parts import Part
 from gated_ray.sources.remote.retry import ATTEMPTS, OverloadedError, pause
@@ -34,6 +34,8 @@ def fetch(curl: pycurl.Curl, part: Part, link: Link, notice: Callable[[Transient
     failures = 0
     renewed = False
     while part.left:
+        if not part.wanted:
+            raise StoppedError
         before = part.done
         file = link.get()
         GATE.wait()
@@ -41,7 +43,9 @@ def fetch(curl: pycurl.Curl, part: Part, link: Link, notice: Callable[[Transient
         try:
             perform(curl, Request(file, begin, end, whole=part.whole and begin == 0), part)
         except TransientError as error:
-            fault = error
+            # Its traceback, and that of libcurl's own error, hold this frame and so the part's memory until a collection.
+            fault = error.with_traceback(None)
+            fault.__context__ = None
         else:
             return
         progress = part.done - before

@@ -1,6 +1,7 @@
 """One request over HTTP with libcurl: of the clients tried, the one that costs least CPU a gigabyte."""
 
 import os
+import re
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ _SUPPRESS_CONNECT_HEADERS = 265
 _DRAINED = 64 << 10
 """Bytes of an error's body that are read and thrown away, so that the connection can be used again."""
 _BUFFER = 512 << 10
+_STATUS = re.compile(r"HTTP/[\d.]+ (\d{3})(?: |$)", re.ASCII)
 
 
 class StoppedError(Exception):
@@ -38,7 +40,7 @@ class Receiver(Protocol):
     def wanted(self) -> bool:
         """False stops the request."""
 
-    def append(self, data: bytes) -> bool:
+    def append(self, data: bytes | bytearray) -> bool:
         """Take the next bytes; False stops the request."""
 
 
@@ -75,6 +77,7 @@ def perform(curl: pycurl.Curl, request: Request, receiver: Receiver) -> None:
         raise answer.error
     if answer.received != request.end - request.begin:
         raise TransientError(_short(request, answer.received))
+    answer.hand_over()
 
 
 class _Answer:
@@ -87,6 +90,8 @@ class _Answer:
         self._status = 0
         self._headers: dict[str, str] = {}
         self._drained = 0
+        self._held: bytearray | None = None
+        """The body of an answer that does not say its length: until its end, nothing tells it from another one's."""
         self.received = 0
         self.stopped = False
         self.error: GatedRayError | None = None
@@ -98,14 +103,16 @@ class _Answer:
 
     def header(self, line: bytes) -> None:
         text = line.decode("latin-1").strip()
-        if text.startswith("HTTP/"):
-            self._status = int(text.split()[1])
+        if found := _STATUS.match(text):
+            self._status = int(found[1])
             self._headers.clear()
         elif ":" in text:
             key, value = text.split(":", 1)
             self._headers[key.lower()] = value.strip()
         elif not text and self._status >= 200:
             self.error = judge(self._request, self._status, self._headers)
+            is_measured = "content-length" in self._headers and "transfer-encoding" not in self._headers
+            self._held = None if is_measured else bytearray()
 
     def body(self, data: bytes) -> int:
         if self.error is not None or self._status < 200:
@@ -114,11 +121,22 @@ class _Answer:
         if self.received + len(data) > self._asked:
             self.error = TransientError(f"{self._request.where}: more than the {self._asked} bytes asked for came")
             return 0
-        if not self._receiver.append(data):
+        if self._held is not None:
+            self._held += data
+        elif not self._receiver.append(data):
             self.stopped = True
             return 0
         self.received += len(data)
         return len(data)
+
+    def hand_over(self) -> None:
+        """Let the receiver have what was held back.
+
+        Raises:
+            StoppedError: it does not want it any more.
+        """
+        if self._held and not self._receiver.append(self._held):
+            raise StoppedError
 
     def progress(self, *_: Any) -> int:
         """libcurl asks about once a second even where nothing comes; not 0 stops it."""
@@ -156,7 +174,7 @@ def _short(request: Request, received: int) -> str:
 def _set_options(curl: pycurl.Curl, request: Request, answer: _Answer) -> None:
     file = request.file
     protocols = pycurl.PROTO_HTTPS if file.url.startswith("https:") else pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
-    curl.setopt(pycurl.URL, file.url)
+    curl.setopt(pycurl.URL, file.url.encode())  # as bytes: pycurl refuses text that is not ASCII
     curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     headers = {"Accept-Encoding": "identity", **file.headers}
     curl.setopt(pycurl.HTTPHEADER, [f"{key}: {value}" for key, value in headers.items()])
@@ -171,9 +189,10 @@ def _set_options(curl: pycurl.Curl, request: Request, answer: _Answer) -> None:
     curl.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)
     curl.setopt(pycurl.PROTOCOLS, protocols)
     curl.setopt(pycurl.REDIR_PROTOCOLS, protocols)
-    certificates = pycurl.CAPATH if os.path.isdir(file.ca_bundle) else pycurl.CAINFO
-    curl.setopt(certificates, file.ca_bundle)
-    curl.setopt(pycurl.PROXY, file.proxy)
+    is_folder = os.path.isdir(file.ca_bundle)
+    for certificates in (pycurl.CAPATH, pycurl.PROXY_CAPATH) if is_folder else (pycurl.CAINFO, pycurl.PROXY_CAINFO):
+        curl.setopt(certificates, os.fsencode(file.ca_bundle))
+    curl.setopt(pycurl.PROXY, file.proxy.encode())
     curl.setopt(_SUPPRESS_CONNECT_HEADERS, 1)
     curl.setopt(pycurl.CONNECTTIMEOUT, _CONNECT_SECONDS)
     curl.setopt(pycurl.LOW_SPEED_LIMIT, _STALL_BYTES_PER_SECOND)

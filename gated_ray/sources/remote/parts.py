@@ -50,7 +50,7 @@ class Part:
     def left(self) -> int:
         return len(self.view) - self.done
 
-    def append(self, data: bytes) -> bool:
+    def append(self, data: bytes | bytearray) -> bool:
         """Take the next bytes; False where they are not wanted any more."""
         with self._lock:
             if not self.wanted:

@@ -42,6 +42,6 @@ def pause(failures: int, error: TransientError) -> None:
     Where the server said how long to wait, the gate closes for that long, for everybody.
     """
     if isinstance(error, OverloadedError) and error.seconds:
-        GATE.hold(error.seconds, str(error).partition(":")[0])
+        GATE.hold(error.seconds, str(error).partition(": ")[0])
     seconds = min(_MOST_SECONDS, _FIRST_SECONDS * 2 ** (failures - 1))
     sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret

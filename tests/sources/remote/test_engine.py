@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gated_ray.errors import CheckpointError, TransientError
 from gated_ray.sources.buffers import new_buffer
 from gated_ray.sources.remote.answers import RemoteFile
+from gated_ray.sources.remote.deadline import within
 from gated_ray.sources.remote.engine import Engine, read_remote, read_whole
 from gated_ray.sources.remote.http import StoppedError
 from gated_ray.sources.remote.links import Link
@@ -218,6 +219,37 @@ def test_an_overloaded_server_is_asked_less_at_once() -> None:
     assert engine._concurrency.limit == 4
     engine.notice(OverloadedError("busy"))
     assert engine._concurrency.limit == 2
+
+
+@pytest.mark.parametrize("given", [0, 1, 3])
+def test_a_system_that_gives_few_threads(
+    fetching: Callable[[Fetch], None], monkeypatch: pytest.MonkeyPatch, given: int
+) -> None:
+    """Those that it gives do the work; and a thread that could not be started is not counted on later."""
+    fetching(_fill)
+    engine = Engine()
+    left = iter(range(given))
+    start = threading.Thread.start
+
+    def scarce(thread: threading.Thread) -> None:
+        if thread.name.startswith("range-") and next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    for _ in range(8):
+        parts = _parts(20)
+        if given:
+            within("the engine", lambda parts=parts: engine.read(parts, _link()), _LONG)  # type: ignore[misc]
+            assert _content(parts) == _expected(160)
+        else:
+            with pytest.raises(TransientError, match="no thread"):
+                engine.read(parts, _link())
+    assert not engine._queue
+    monkeypatch.setattr(threading.Thread, "start", start)
+    parts = _parts(20)
+    within("the engine", lambda: engine.read(parts, _link()), _LONG)
+    assert _content(parts) == _expected(160)
 
 
 def test_nothing_to_read() -> None:

@@ -54,6 +54,21 @@ def test_a_long_wait_is_said_once(slept: list[float], capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == "org/name: the server asks to wait 60 s\n"
 
 
+def test_a_bucket_is_named_whole(
+    pauses: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gated_ray.sources.remote.retry.ATTEMPTS", 2)
+    with pytest.raises(OverloadedError):
+        retried(
+            lambda: _raise(OverloadedError("s3://bucket/model/file at byte 0: the server is overloaded (503)", "9"))
+        )
+    assert capsys.readouterr().err == "s3://bucket/model/file at byte 0: the server asks to wait 9 s\n"
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def test_another_caller_waits_too(pauses: list[float]) -> None:
     """One call is refused and asks for a minute; the next one, of something else, waits before it asks at all."""
     answers = iter([OverloadedError("org/name: overloaded", "60"), "first"])
