@@ -124,7 +124,7 @@ def _checked(location: Location, ranges: Sequence[RecordedRange], name: str) -> 
     Raises:
         GatedRayError: the source cannot be had.
     """
-    origin = open_origin(location)
+    origin = open_origin(location, cached=False)  # what lies in the cache is not the source
     records = _records(origin, location.address)
     found = {}
     for each in ranges:

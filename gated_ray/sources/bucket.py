@@ -37,7 +37,7 @@ class BucketOrigin:
 
     @cached_property
     def _client(self) -> "S3Client":
-        return make_bucket_client(self._endpoint, self._bucket)
+        return within(f"{self._url}: S3", lambda: make_bucket_client(self._endpoint, self._bucket))
 
     @cached_property
     def _ca_bundle(self) -> str:

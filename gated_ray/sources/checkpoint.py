@@ -1,7 +1,7 @@
 """One checkpoint, wherever it lies: its config, its tensors by name, and their bytes on request."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from gated_ray.sources.headers import TensorRecord, read_header
 from gated_ray.sources.hub import HubOrigin, hub_endpoint, resolve_commit
 from gated_ray.sources.origin import FileVersion, Location, Origin, Span
 from gated_ray.sources.ranges import merge_spans
-from gated_ray.sources.references import Kind, Reference, parse_reference
+from gated_ray.sources.references import Reference, parse_reference
 from gated_ray.sources.shards import TENSOR_LIMIT, weight_files
 from gated_ray.sources.slices import TensorSlice
 
@@ -44,10 +44,15 @@ _DTYPES = {
 }
 
 
-def open_origin(location: Location) -> Origin:
-    """The reader for a location; also in another process than the one that resolved it."""
-    kinds: dict[Kind, Callable[[Location], Origin]] = {"hub": HubOrigin, "folder": FolderOrigin, "s3": BucketOrigin}
-    return kinds[location.kind](location)
+def open_origin(location: Location, *, cached: bool = True) -> Origin:
+    """The reader for a location; also in another process than the one that resolved it.
+
+    Args:
+        cached: whether files of the Hub may be read from the local cache.
+    """
+    if location.kind == "hub":
+        return HubOrigin(location, cached=cached)
+    return FolderOrigin(location) if location.kind == "folder" else BucketOrigin(location)
 
 
 @dataclass(frozen=True)

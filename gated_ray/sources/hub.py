@@ -32,7 +32,7 @@ for _transport in ("httpcore", "httpcore2"):
 _CONVERSIONS_LOOKED_AT = 20
 
 _ETAG = re.compile(r"(\S+?)=(\S*)")
-"""A host and the ETag of its answers, in the version of a file."""
+"""A host and the ETag of its answers, in what a file is known by."""
 
 
 def hub_endpoint() -> str:
@@ -107,24 +107,30 @@ def _model_info(
 
 
 class HubOrigin:
-    """Files of one commit. Links are resolved once a file and shared by threads."""
+    """Files of one commit. Links are resolved once a file and shared by threads.
 
-    def __init__(self, location: Location) -> None:
+    Args:
+        location: of the commit.
+        cached: whether what the local cache holds may be read there.
+    """
+
+    def __init__(self, location: Location, *, cached: bool = True) -> None:
         self._repo = location.address
         self._commit = location.revision
         self._endpoint = location.endpoint or hub_endpoint()
         self._api = _api(self._endpoint)
-        self._cache = CachedSnapshot(self._repo, self._commit)
+        self._cache = CachedSnapshot(self._repo, self._commit) if cached else None
         self._links: dict[str, Link] = {}
         self._etags: dict[str, dict[str, str]] = {}
         self._opening = threading.Lock()
 
     def files(self) -> dict[str, FileVersion]:
-        try:
-            return self._cache.files()
-        except GatedRayError as error:
-            if constants.HF_HUB_OFFLINE:
-                raise not_cached(self._repo, self._commit, str(error).removeprefix(f"{self._repo}: ")) from error
+        if self._cache is not None:
+            try:
+                return self._cache.files()
+            except GatedRayError as error:
+                if constants.HF_HUB_OFFLINE:
+                    raise not_cached(self._repo, self._commit, str(error).removeprefix(f"{self._repo}: ")) from error
         info = retried(lambda: _model_info(self._api, self._repo, self._commit, files_metadata=True))
         files = {}
         for entry in info.siblings or ():
@@ -137,20 +143,20 @@ class HubOrigin:
         return files
 
     def read_file(self, file: FileVersion) -> bytes:
-        if cached := self._cache.find(file):
+        if self._cache is not None and (cached := self._cache.find(file)):
             origin, there = cached
             return origin.read_file(there)
         return read_whole(file.size, self._link(file))
 
     def read_spans(self, file: FileVersion, spans: Sequence[Span], allocate: Allocate = new_buffer) -> list[memoryview]:
-        if cached := self._cache.find(file):
+        if self._cache is not None and (cached := self._cache.find(file)):
             origin, there = cached
             return origin.read_spans(there, spans, allocate)
         return read_remote(spans, self._link(file), allocate)
 
     def seen(self, file: FileVersion) -> FileVersion:
         etags = self._etags.get(file.path, {})
-        return replace(file, version=" ".join([self._commit, *(f"{host}={etag}" for host, etag in etags.items())]))
+        return replace(file, known_by=" ".join(f"{host}={etag}" for host, etag in etags.items()))
 
     def content_digest(self, files: Sequence[FileVersion]) -> str:
         """SHA-256 of the commit, which git derives from the content."""
@@ -180,7 +186,7 @@ class HubOrigin:
         with self._opening:
             if file.path not in self._links:
                 # Of the file, however often its link is made, and in whatever process.
-                etags = self._etags[file.path] = dict(_ETAG.findall(file.version))
+                etags = self._etags[file.path] = dict(_ETAG.findall(file.known_by))
                 self._links[file.path] = Link(lambda: retried(lambda: self._resolve(file, etags)))
             return self._links[file.path]
 

@@ -1,7 +1,7 @@
 """What every place that holds a checkpoint can do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gated_ray.sources.buffers import Allocate, new_buffer
@@ -36,11 +36,13 @@ class FileVersion:
         path: within the checkpoint.
         size: bytes.
         version: changes when the content does: commit and path on the Hub, ETag on S3, modification time of a folder's file.
+        known_by: what else another process can know the file by; see `Origin.seen`.
     """
 
     path: str
     size: int
     version: str
+    known_by: str = field(default="", compare=False)
 
 
 class Origin(Protocol):

@@ -8,7 +8,7 @@ from huggingface_hub import snapshot_download
 
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import InputError, ReferenceNotFoundError, TransientError
-from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint
+from gated_ray.sources.checkpoint import open_checkpoint, open_origin, read_tensors
 from gated_ray.sources.slices import TensorSlice
 from tests.checkpoints.sound import sound_checkpoint
 from tests.servers.hub import HubServer
@@ -60,6 +60,17 @@ def test_a_commit_that_is_there_needs_no_request(hub: HubServer, cache: Path, co
     assert not hub.log
     assert local == remote, "commit, location, files and tensors"
     assert _state(cache) == before, "nothing is written"
+
+
+def test_who_does_not_want_the_cache_asks_the_hub(hub: HubServer, cache: Path, commit: str, scattered: Path) -> None:
+    """As jobs.verify does: what lies here is not the source."""
+    _download(hub, cache, commit)
+    checkpoint = open_checkpoint(f"{REPO}@{commit}")
+    assert not hub.log
+    slices = [part for block in find_blocks(checkpoint) for part in block.slices]
+    tensors = read_tensors(open_origin(checkpoint.location, cached=False), slices)
+    assert len(tensors) == len(set(slices))
+    assert hub.weight_bytes_served() >= sum(part.bytes for part in set(slices))
 
 
 def test_a_branch_is_resolved_by_one_request(hub: HubServer, cache: Path, commit: str) -> None:

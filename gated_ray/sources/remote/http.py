@@ -204,4 +204,4 @@ def _set_options(curl: pycurl.Curl, request: Request, answer: _Answer) -> None:
 def _stall_seconds() -> int:
     """``HF_HUB_DOWNLOAD_TIMEOUT``, which users of the Hub's own client set for this."""
     asked = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")
-    return int(asked) if asked.isdecimal() and int(asked) else _STALL_SECONDS
+    return int(asked) if re.fullmatch(r"[1-9]\d{0,3}", asked, re.ASCII) else _STALL_SECONDS
