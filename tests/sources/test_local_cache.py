@@ -8,7 +8,7 @@ from huggingface_hub import snapshot_download
 
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.errors import InputError, ReferenceNotFoundError, TransientError
-from gated_ray.sources.checkpoint import open_checkpoint, open_origin, read_tensors
+from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint, open_origin, read_tensors
 from gated_ray.sources.slices import TensorSlice
 from tests.checkpoints.sound import sound_checkpoint
 from tests.servers.hub import HubServer
