@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,8 @@ from tqdm.auto import tqdm
 from gated_ray.errors import CheckpointError, GatedRayError
 from gated_ray.measurement import tensor_digest
 from gated_ray.settings import VerifySettings
-from gated_ray.sources.checkpoint import open_origin, read_tensors
-from gated_ray.sources.headers import TensorRecord, read_header
+from gated_ray.sources.checkpoint import open_origin, read_headers, read_tensors
+from gated_ray.sources.headers import TensorRecord
 from gated_ray.sources.origin import Location, Origin
 from gated_ray.sources.shards import weight_files
 from gated_ray.sources.slices import TensorSlice
@@ -22,7 +21,6 @@ from gated_ray.store.publication import Publication
 from gated_ray.vocabulary import counted
 
 _BYTES_AT_ONCE = 256 << 20
-_HEADER_READERS = 8
 _PROGRESS_AFTER_SECONDS = 2
 _RUN = re.compile(r"(?P<tensor>.+)\[(?P<first>\d{1,18}):(?P<end>\d{1,18})\]", re.DOTALL)
 
@@ -156,9 +154,7 @@ def _place(each: RecordedRange) -> str:
 
 def _records(origin: Origin, what: str) -> dict[str, TensorRecord]:
     shards, _ = weight_files(origin, origin.files(), what)
-    with ThreadPoolExecutor(_HEADER_READERS) as pool:
-        headers = pool.map(lambda file: read_header(origin, file, what), shards)
-        return {name: record for header in headers for name, record in header.items()}
+    return {name: record for header in read_headers(origin, shards, what) for name, record in header.items()}
 
 
 def named_slice(name: str, records: Mapping[str, TensorRecord]) -> TensorSlice:

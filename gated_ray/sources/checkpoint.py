@@ -106,7 +106,7 @@ def open_checkpoint(ref: str, s3_endpoint: str | None = None) -> Checkpoint:
     files = origin.files()
     config = _read_config(origin, files, ref)
     shards, weight_map = weight_files(origin, files, ref)
-    tensors = _index(_read_headers(origin, shards, ref), weight_map, ref)
+    tensors = _index(read_headers(origin, shards, ref), weight_map, ref)
     return Checkpoint(reference, location, config, tensors, (files[_CONFIG], *shards))
 
 
@@ -137,8 +137,15 @@ def _instead(files: Mapping[str, FileVersion]) -> str:
     return "give the folder that save_pretrained wrote"
 
 
-def _read_headers(origin: Origin, shards: Sequence[FileVersion], ref: str) -> list[dict[str, TensorRecord]]:
-    """The tensors of every shard; no further shard is read once there are too many."""
+def read_headers(origin: Origin, shards: Sequence[FileVersion], ref: str) -> list[dict[str, TensorRecord]]:
+    """The tensors of every shard, by name; no further shard is read once there are too many.
+
+    Args:
+        ref: the checkpoint, for messages.
+
+    Raises:
+        CheckpointError: too many, or as `read_header`.
+    """
     headers: list[dict[str, TensorRecord]] = []
 
     def read(file: FileVersion) -> dict[str, TensorRecord]:
