@@ -52,18 +52,24 @@ class ScriptedWorker(Worker):
         self._url = store.url
         self._script: Script = json.loads(_script_file(store.url).read_text())
         self._in_hand = 0
+        self._begun = 0
+        """Those in hand whose try is counted: before, to die would leave a try that nobody knows of."""
         self._changed = threading.Condition()
 
     def _measure(self, unit: Unit) -> None:
         with self._changed:
             self._in_hand += 1
+        fault = self._next_fault(unit.partition.model, str(unit.key.layer))
+        with self._changed:
+            self._begun += 1
             self._changed.notify_all()
         try:
-            self._act(self._next_fault(unit.partition.model, str(unit.key.layer)))
+            self._act(fault)
             super()._measure(unit)
         finally:
             with self._changed:
                 self._in_hand -= 1
+                self._begun -= 1
 
     def publish(self, task: Publishing) -> Receipt:
         if self._next_fault(task.partition.model, "publish") == "damage a unit":
@@ -104,7 +110,7 @@ class ScriptedWorker(Worker):
 
     def _die_beside_another(self) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self._in_hand > 1, _PATIENCE_SECONDS)
+            assert self._changed.wait_for(lambda: self._begun > 1, _PATIENCE_SECONDS)
         _die()
 
     def _wait_for_death(self) -> None:
