@@ -6,6 +6,7 @@ The class says who can act on it, so that the driver knows what to do next:
 * `StoreError`: the place for the results cannot be used. Nothing can go on, so the whole job stops.
 * `TransientError`: the network or a service faltered. Retried with backoff.
 * `CorruptionError`: a stored object is not what its manifest says. The unit that wrote it is done again.
+* `StoppedError`: the user or the machine's keeper asked the job to stop. The same command goes on later.
 """
 
 
@@ -39,6 +40,14 @@ class StoreError(GatedRayError):
 
 class TransientError(GatedRayError):
     """A service or the network failed in a way that may pass."""
+
+
+class StoppedError(GatedRayError):
+    """A signal asked the job to stop; what is done is kept."""
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
 
 
 class CorruptionError(GatedRayError):

@@ -79,8 +79,9 @@ class ProfileSettings:
 class ClusterSettings:
     """Where and how wide the work runs."""
 
-    address: str = "local"
-    """``local`` starts Ray on this machine; ``auto`` joins the cluster that the job was submitted to."""
+    address: str | None = None
+    """Ray's. ``local`` starts one on this machine; None and ``auto`` take ``RAY_ADDRESS`` where it is set, as it is in a
+    submitted job; else None starts one on this machine, and ``auto`` joins the cluster that this machine is part of."""
     workers: int | None = None
     """Actors; None takes one per GPU, or as many as the CPUs allow."""
     cpus_per_worker: int = 1
@@ -90,6 +91,8 @@ class ClusterSettings:
     """Most weight bytes in one unit of work; a MoE layer is split by experts to stay below it."""
     max_attempts: int = 3
     """Times a unit is tried before it is reported as failed."""
+    grace_seconds: float = 20.0
+    """After a request to stop (Ctrl-C, SIGTERM): how long units in flight may take to finish before they are abandoned."""
 
     def __post_init__(self) -> None:
         for name in ("cpus_per_worker", "max_unit_bytes", "max_attempts"):
@@ -99,6 +102,8 @@ class ClusterSettings:
             raise InputError(f"cluster.workers={self.workers}: must be at least 1, or null for as many as fit")
         if self.gpus_per_worker is not None and self.gpus_per_worker < 0:
             raise InputError(f"cluster.gpus_per_worker={self.gpus_per_worker}: must not be negative")
+        if not 0 <= self.grace_seconds < float("inf"):
+            raise InputError(f"cluster.grace_seconds={self.grace_seconds}: must be a number of seconds, at least 0")
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,13 @@ class SweepSettings:
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     dry_run: bool = False
     """Print the plan (models, blocks, GB) and run nothing."""
+    log: str = "text"
+    """``text`` for people, or ``json``: one object a line on stdout, and nothing else there."""
     debug: bool = False
     """Show tracebacks."""
+
+    def __post_init__(self) -> None:
+        _require_one_of("log", self.log, ("text", "json"))
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,78 @@ class ReportSettings:
     """Only its name counts here."""
     out: str = "./results/report"
     debug: bool = False
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class WatchListSettings:
+    """Which models of the Hub are watched, and how often."""
+
+    name: str = "default"
+    """Keeps the notes of several watches on one store apart."""
+    authors: list[str] = field(default_factory=list)
+    """Users and organisations; several are listed one after another."""
+    task: str | None = None
+    """As the Hub has it, such as ``text-generation``."""
+    library: str | None = None
+    """As the Hub has it, such as ``transformers``."""
+    tags: list[str] = field(default_factory=list)
+    """All of which a model must have."""
+    min_downloads: int = 0
+    """In the last 30 days, as the Hub counts."""
+    newest: int | None = None
+    """Only so many, those that were made last."""
+    max_bytes: int | None = None
+    """Of weights."""
+    allow: list[str] = field(default_factory=list)
+    """Shell patterns on ``org/name``, of which one must fit; none let every model pass."""
+    deny: list[str] = field(default_factory=list)
+    """Shell patterns on ``org/name``, of which none may fit, whatever `allow` says."""
+    gated: bool = True
+    """False leaves gated repositories out."""
+    every: str | None = None
+    """From the start of one pass to that of the next: ``30m``, ``6h``, ``1d``. None makes one pass."""
+    attempts: int = 3
+    """Passes in which a model may fail before it is given up."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InputError(f"watch.name={self.name!r}: use letters, digits, '.', '_' and '-'")
+        for name, least in (("min_downloads", 0), ("newest", 1), ("max_bytes", 1), ("attempts", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"watch.{name}={value}: must be at least {least}")
+        if self.every is not None and not self.every_seconds:
+            raise InputError(f"watch.every={self.every!r}: give a number and a unit, as in 90s, 30m, 6h or 1d")
+
+    @property
+    def every_seconds(self) -> float:
+        """Seconds of `every`; 0 where it is None or no duration."""
+        found = _DURATION.fullmatch(self.every or "")
+        return float(found[1]) * _SECONDS[found[2]] if found else 0.0
+
+
+@dataclass(frozen=True)
+class WatchSettings:
+    """``python -m jobs.watch``."""
+
+    watch: WatchListSettings = field(default_factory=WatchListSettings)
+    architectures: ArchitecturesSettings = field(default_factory=ArchitecturesSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    dry_run: bool = False
+    """Print what would be swept, and why the rest would not; sweep and write nothing."""
+    log: str = "text"
+    """``text`` for people, or ``json``: one object a line on stdout, and nothing else there."""
+    debug: bool = False
+    """Show tracebacks."""
+
+    def __post_init__(self) -> None:
+        _require_one_of("log", self.log, ("text", "json"))
 
 
 def _require_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:

@@ -2,11 +2,12 @@
 
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -14,10 +15,11 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gated_ray.errors import GatedRayError, InputError
+from gated_ray.errors import GatedRayError, InputError, StoppedError
 
 _CONF = Path(__file__).parent.parent / "conf"
-_INTERRUPTED = 130
+_BY_SIGNAL = 128
+"""Exit codes of shells for what a signal ended: this plus its number."""
 _NO_LIST = re.compile(r"Error merging override \+*(?P<key>[\w.]+)=(?P<value>.*)\n+.*is not a ListConfig")
 
 Settings = TypeVar("Settings")
@@ -31,8 +33,9 @@ def run_command(config_name: str, schema: type[Settings], call: Callable[[Settin
         schema: the settings dataclass that it must fit.
         call: does the work; whether everything asked for was done.
 
-    Exits 0 if it was, 1 if it was not or an error is reported, 130 if interrupted.
+    Exits 0 if it was, 1 if it was not or an error is reported, 130 after Ctrl-C (SIGINT), 143 after SIGTERM.
     """
+    signal.signal(signal.SIGTERM, _terminated)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises, instead of printing an error of many lines
     ConfigStore.instance().store("schema", _writable(schema))
     debug = any(argument.replace(" ", "").lower() == "debug=true" for argument in sys.argv)
@@ -44,15 +47,28 @@ def run_command(config_name: str, schema: type[Settings], call: Callable[[Settin
             )
         hydra.main(version_base="1.3", config_path=str(_CONF), config_name=config_name)(configs.append)()
         done = [call(_settings(config, schema)) for config in configs]  # none with --help or --cfg
+    except StoppedError as error:
+        _stop(error)
     except (GatedRayError, HydraException, OmegaConfBaseException) as error:
         if debug:
             traceback.print_exc()
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; what is done is kept, run the same command again to go on", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        _stop(StoppedError(signal.SIGINT, "stopped by SIGINT; run the same command again"))
     sys.exit(0 if all(done) else 1)
+
+
+def _terminated(number: int, _: object) -> NoReturn:
+    raise StoppedError(number, "stopped by SIGTERM; run the same command again")
+
+
+def _stop(error: StoppedError) -> NoReturn:
+    """Exit at once: threads that still wait for a server must not hold up a job that was asked to stop."""
+    print(error, file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_BY_SIGNAL + error.signal_number)
 
 
 def _writable(schema: type[object]) -> DictConfig:

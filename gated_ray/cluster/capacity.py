@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import ray
 
-from gated_ray.cluster.units import Unit
+from gated_ray.cluster.session import ray_address
+from gated_ray.cluster.units import PackedUnit
 from gated_ray.cluster.worker import IN_FLIGHT
 from gated_ray.errors import InputError
-from gated_ray.measurement import float32_bytes
 from gated_ray.settings import ClusterSettings
 
 _COPIES = 3
@@ -37,17 +37,31 @@ class WorkerSize:
         return f"{self.cpus} CPUs{gpus} and {self.memory / 1e9:.1f} GB of memory"
 
 
-def memory_needed(units: Iterable[Unit]) -> int:
-    """Bytes that a worker of these units needs: a few units as they are stored, and one block of them in float32.
+@dataclass(frozen=True)
+class Need:
+    """What the units known so far ask of a worker.
 
-    Quantized weights take up to eight times their stored bytes once they are decoded, but only one block at a time is.
+    Attributes:
+        stored: bytes of the largest unit.
+        decoded: bytes of the largest block of any, in float32.
     """
-    stored = decoded = 0
-    for unit in units:
-        stored = max(stored, unit.bytes)
-        for block in unit.blocks:
-            decoded = max(decoded, float32_bytes(block))
-    return IN_FLIGHT * stored + _COPIES * decoded + _MEMORY_BESIDES
+
+    stored: int = 0
+    decoded: int = 0
+
+    def with_units(self, units: Iterable[PackedUnit]) -> "Need":
+        stored, decoded = self.stored, self.decoded
+        for unit in units:
+            stored, decoded = max(stored, unit.bytes), max(decoded, unit.decoded_bytes)
+        return Need(stored, decoded)
+
+    @property
+    def memory(self) -> int:
+        """Bytes for a worker: a few units as they are stored, and one block of them in float32.
+
+        Quantized weights take up to eight times their stored bytes once they are decoded, but only one block at a time is.
+        """
+        return IN_FLIGHT * self.stored + _COPIES * self.decoded + _MEMORY_BESIDES
 
 
 def worker_size(cluster: ClusterSettings, memory: int) -> WorkerSize:
@@ -55,14 +69,16 @@ def worker_size(cluster: ClusterSettings, memory: int) -> WorkerSize:
 
     Args:
         cluster: of the sweep.
-        memory: bytes, of `memory_needed`.
+        memory: bytes, of `Need`.
     """
     nodes = _nodes()
     gpus = cluster.gpus_per_worker
     if gpus is None:
         gpus = float(any(node.get("GPU", 0) >= 1 for node in nodes))
-    largest_node = max((node.get("memory", 0.0) for node in nodes), default=0.0)
-    return WorkerSize(cluster.cpus_per_worker, gpus, int(min(memory, _MOST_OF_A_NODE * largest_node)))
+    # Not a head without work, which is small: the nodes that workers run on may not have come yet.
+    least = {"CPU": cluster.cpus_per_worker, "GPU": gpus}
+    able = [node.get("memory", 0.0) for node in nodes if all(node.get(name, 0.0) >= n for name, n in least.items())]
+    return WorkerSize(cluster.cpus_per_worker, gpus, int(min(memory, _MOST_OF_A_NODE * max(able)) if able else memory))
 
 
 def worker_count(cluster: ClusterSettings, size: WorkerSize) -> int:
@@ -74,7 +90,7 @@ def worker_count(cluster: ClusterSettings, size: WorkerSize) -> int:
         InputError: this machine has no room for one.
     """
     room = sum(_fitting(node, size) for node in _nodes())
-    if cluster.address != "local":
+    if ray_address(cluster.address) != "local":
         return cluster.workers or max(1, room)
     if room == 0:
         has = max(_nodes(), key=lambda node: node.get("CPU", 0))

@@ -1,64 +1,202 @@
 """The loop that hands units to workers, takes receipts, retries what may pass, and reports what did not."""
 
 import time
-from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
 
-from gated_ray.cluster.plan import Failure, ModelPlan, Plan
+from gated_ray.cluster.capacity import Need
+from gated_ray.cluster.failures import Failure
+from gated_ray.cluster.plan import ModelPlan, PlannedModel
+from gated_ray.cluster.planner import Planner
 from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.progress import Progress
-from gated_ray.cluster.tasks import Flight, Task
-from gated_ray.cluster.units import Publishing, Receipt, Unit
-from gated_ray.store.keys import Partition
+from gated_ray.cluster.stopping import Stop
+from gated_ray.cluster.tasks import Agenda, Flight, Task
+from gated_ray.cluster.units import PackedUnit, Publishing, Receipt
+from gated_ray.settings import ClusterSettings
+from gated_ray.store.keys import Partition, UnitKey
 
 _WAIT_SECONDS = 0.25
+_PLAN_FIRST_SECONDS = 5.0
+"""How long workers wait for more models to be planned, once Ray runs, so that they get their final size and number at once."""
+_MOST_UNITS = 20_000
+"""Of models that are planned and not published, about 2 kB each; beyond, planning waits."""
 _WORKER_LOST = (RayActorError, OutOfMemoryError, WorkerCrashedError, NodeDiedError)
 
 
 @dataclass
-class Driver:
-    """Runs one plan. State that a stop would lose is only what is in flight: the store's manifests are the progress."""
+class OpenModel:
+    """A model that is not published yet.
 
-    max_attempts: int
-    pool: Pool
+    Attributes:
+        publication: what is to be done once all its units are in the store.
+        waiting: the units that are not.
+        live: its tasks that wait or are in a worker's hands.
+    """
+
+    publication: Task
+    waiting: dict[UnitKey, PackedUnit]
+    live: int
+
+    @property
+    def units(self) -> int:
+        return len(self.publication.model.units)
+
+
+@dataclass
+class Driver:
+    """Runs one sweep. State that a stop would lose is only what is in flight: the store's manifests are the progress.
+
+    Args:
+        settings: of the cluster.
+        planner: gives the models.
+        hire: starts Ray, if need be, and then workers, for what its argument says: bytes that each needs, and how many
+            tasks there are where that is known.
+        is_intact: whether a published model's tables and units are still as its publication says.
+        when_planned: called once every model is planned.
+        progress: what the user sees.
+        stop: whether the user wants an end.
+    """
+
+    settings: ClusterSettings
+    planner: Planner
+    hire: Callable[[Callable[[], tuple[int, int | None]]], Pool]
+    is_intact: Callable[[ModelPlan], bool]
+    when_planned: Callable[["Driver"], None]
     progress: Progress
-    queue: list[Task] = field(default_factory=list)
+    stop: Stop
+    models: dict[Partition, PlannedModel] = field(default_factory=dict)
+    """Every model that was planned."""
+    failures: dict[str, Failure] = field(default_factory=dict)
+    """By reference: the first of each model that could not be finished."""
+    agenda: Agenda = field(default_factory=Agenda)
     running: dict[ray.ObjectRef[Any], Flight] = field(default_factory=dict)
     """By the pending receipt."""
-    waiting: dict[Partition, int] = field(default_factory=dict)
-    """Units of each model that must be in the store before it can be published."""
-    publications: dict[Partition, Task] = field(default_factory=dict)
-    failed: dict[Partition, list[Failure]] = field(default_factory=lambda: defaultdict(list))
+    open: dict[Partition, OpenModel] = field(default_factory=dict)
+    """Models that are not published yet."""
+    given_up: dict[Partition, int] = field(default_factory=dict)
+    """How many failures each model has."""
+    shaken: dict[Partition, ModelPlan] = field(default_factory=dict)
+    """Models of which a worker was lost with something in hand: it may live on, and write late."""
+    unplanned: list[str] = field(default_factory=list)
+    """References that a stop left unplanned."""
     stopped: str | None = None
     """Why nothing more is handed out."""
+    _pool: Pool | None = None
+    _planning: bool = True
+    _units: int = 0
+    """Of all open models."""
+    _need: Need = field(default_factory=Need)
 
-    def run(self, plan: Plan) -> list[Failure]:
-        """Do everything that remains; the failures of models that could not be finished, one a model."""
-        for model in plan.models:
-            self.waiting[model.partition] = len(model.remaining)
-            self.publications[model.partition] = Task(model, model.publishing)
-            self.queue += [Task(model, unit) for unit in model.remaining]
-            if not model.remaining and not model.is_published:
-                self.queue.append(self.publications[model.partition])
-        self.queue.sort(key=lambda task: -task.bytes)
-        while self.queue or self.running:
-            self._hand_out()
-            self._take_in()
-            self._look_after_workers()
-        return [_summed_up(failures) for failures in self.failed.values()]
+    def run(self) -> None:
+        """Do everything that remains, until it is done, cannot be done, or a stop is asked for."""
+        try:
+            while not self._is_over():
+                self._take_plans(0.0 if self.running or self.agenda else _WAIT_SECONDS)
+                if self.agenda and self._pool is None and not self.stop.asked:
+                    self._pool = self.hire(self._wait_for_plans)
+                if self._pool is not None:
+                    self._hand_out(self._pool)
+                    self._take_in(self._pool)
+                    self._look_after_workers(self._pool)
+                self.progress.refresh()
+        finally:
+            if self._pool is not None:
+                self._pool.close()
 
-    def _hand_out(self) -> None:
-        now = time.monotonic()
-        for task in [task for task in self.queue if task.not_before <= now]:
-            slot = self.pool.free_slot(alone=task.suspect)
+    def is_done(self, partition: Partition) -> bool:
+        """Whether a model that was planned is published."""
+        return partition not in self.open and partition not in self.given_up
+
+    @property
+    def left(self) -> list[PlannedModel]:
+        """Models that a stop left unfinished."""
+        return [self.models[partition] for partition in self.open if partition not in self.given_up]
+
+    @property
+    def units_left(self) -> tuple[int, int]:
+        """How many units of those models are not in the store, and their bytes."""
+        models = [model for partition, model in self.open.items() if partition not in self.given_up]
+        units = [unit for model in models for unit in model.waiting.values()]
+        return len(units), sum(unit.bytes for unit in units)
+
+    def _is_over(self) -> bool:
+        if self.stop.asked and self.stopped is None:
+            self._stop(self.stop.reason)
+        if self.running:
+            return self.stop.asked and self.stop.seconds >= self.settings.grace_seconds
+        if self.stopped is not None:
+            return True
+        if self.planner.is_over and not self.agenda:
+            self._look_for_late_writers()
+        return self.planner.is_over and not self.agenda
+
+    def _take_plans(self, seconds: float) -> None:
+        if self.stopped is not None:
+            return
+        self.planner.hold(self._units > _MOST_UNITS)
+        for each in self.planner.take(seconds):
+            if isinstance(each, ModelPlan):
+                self._begin(each)
+            else:
+                self._cannot_begin(each)
+                if each.kind == "store":
+                    self._stop(each.message)
+        if self.planner.is_over and self._planning:
+            self._planning = False
+            self.when_planned(self)
+
+    def _begin(self, plan: ModelPlan) -> None:
+        if plan.partition in self.models:  # the same model under another reference
+            self.progress.planned(plan.partition.model, 0, 0)
+            return
+        record = self.models[plan.partition] = plan.record()
+        self.progress.planned(plan.partition.model, record.units_left, record.bytes_left)
+        if plan.is_published:
+            return
+        order = self.planner.order[plan.reference]
+        publication = Task(plan, plan.publishing, order)
+        tasks = [Task(plan, unit, order) for unit in plan.remaining] or [publication]
+        self._open(OpenModel(publication, {unit.key: unit for unit in plan.remaining}, len(tasks)))
+        self._need = self._need.with_units(plan.remaining)
+        for task in tasks:
+            self.agenda.add(task)
+
+    def _open(self, model: OpenModel) -> None:
+        self.open[model.publication.model.partition] = model
+        self._units += model.units
+
+    def _close(self, partition: Partition) -> None:
+        self._units -= self.open.pop(partition).units
+
+    def _cannot_begin(self, failure: Failure) -> None:
+        self.failures[failure.reference] = failure
+        self.progress.not_planned(failure.message)
+
+    def _wait_for_plans(self) -> tuple[int, int | None]:
+        """Bytes that a worker needs, and how many tasks there are, where planning ends soon."""
+        deadline = time.monotonic() + _PLAN_FIRST_SECONDS
+        while not self.planner.is_over and self.stopped is None and not self.stop.asked:
+            self._take_plans(_WAIT_SECONDS)
+            if time.monotonic() > deadline or self._units > _MOST_UNITS:
+                return self._need.memory, None
+        return self._need.memory, len(self.agenda)
+
+    def _hand_out(self, pool: Pool) -> None:
+        while (task := self.agenda.first()) is not None:
+            if not pool.has_memory_for(self._need.memory):
+                if self.running:  # until the workers have nothing in hand
+                    return
+                pool.enlarge(self._need.memory)
+            slot = pool.free_slot(alone=task.suspect)
             if slot is None:
                 return
-            self.queue.remove(task)
-            method = slot.actor.measure if isinstance(task.work, Unit) else slot.actor.publish
+            self.agenda.take()
+            method = slot.actor.publish if isinstance(task.work, Publishing) else slot.actor.measure
             reference = method.remote(task.work)
             for companion in slot.in_flight:
                 self.running[companion].shared = True
@@ -66,34 +204,35 @@ class Driver:
             slot.in_flight.add(reference)
             slot.exclusive = task.suspect
 
-    def _take_in(self) -> None:
-        probes = self.pool.probes()
+    def _take_in(self, pool: Pool) -> None:
+        probes = set(pool.probes())
         pending = [*self.running, *probes]
         if not pending:
-            time.sleep(_WAIT_SECONDS)
+            self.stop.wait(_WAIT_SECONDS)
             return
-        ready, _ = ray.wait(pending, num_returns=1, timeout=_WAIT_SECONDS)
+        ready, waiting = ray.wait(pending, timeout=_WAIT_SECONDS)
+        if ready and waiting:  # and whatever else is there by now
+            ready += ray.wait(waiting, num_returns=len(waiting), timeout=0)[0]
         for reference in ready:
             if reference in probes:
-                self.pool.answered(reference)
+                pool.answered(reference)
             else:
-                self._finish(reference)
-        self.progress.refresh()
+                self._finish(pool, reference)
 
-    def _look_after_workers(self) -> None:
-        for notice in self.pool.notices():
+    def _look_after_workers(self, pool: Pool) -> None:
+        for notice in pool.notices():
             self.progress.say(notice)
-        if not self.pool.slots and self.stopped is None:
-            self._stop(f"no worker keeps running: {self.pool.why_lost}")
+        if not pool.slots and self.stopped is None:
+            self._stop(f"no worker keeps running: {pool.why_lost}")
 
-    def _finish(self, reference: ray.ObjectRef[Any]) -> None:
+    def _finish(self, pool: Pool, reference: ray.ObjectRef[Any]) -> None:
         flight = self.running.pop(reference)
         flight.slot.in_flight.discard(reference)
         flight.slot.exclusive = False
         try:
             receipt: Receipt = ray.get(reference)
         except _WORKER_LOST as error:
-            self.pool.failed(flight.slot, flight.actor, error)
+            pool.failed(flight.slot, flight.actor, error)
             self._worker_lost(flight, error)
         except RayError as error:
             self._again(flight.task, Receipt(f"Ray lost it ({type(error).__name__})", traceback=str(error)))
@@ -102,7 +241,7 @@ class Driver:
 
     def _received(self, task: Task, receipt: Receipt) -> None:
         if receipt.error is None:
-            self._succeeded(task)
+            self._succeeded(task, receipt)
         elif receipt.again and isinstance(task.work, Publishing):
             self._redo(task, receipt)
         elif receipt.kind == "transient":
@@ -111,75 +250,103 @@ class Driver:
             self._give_up(task, receipt)
 
     def _worker_lost(self, flight: Flight, error: RayError) -> None:
-        flight.task.suspect = True
+        task = flight.task
+        task.suspect = True
+        self.shaken[task.model.partition] = task.model
         if flight.shared and self.stopped is None:  # the other one may be guilty: alone, each answers for itself
-            flight.task.pause()
-            self.queue.append(flight.task)
+            task.pause()
+            self.agenda.add(task)
             return
-        self._again(flight.task, Receipt("its worker died (out of memory?)", traceback=str(error)))
+        self._again(task, Receipt("its worker died (out of memory?)", traceback=str(error)))
 
-    def _succeeded(self, task: Task) -> None:
+    def _succeeded(self, task: Task, receipt: Receipt) -> None:
+        partition = task.model.partition
         if isinstance(task.work, Publishing):
-            self.progress.published()
+            self._close(partition)
+            self.progress.published(partition.model, receipt.phases)
             return
-        self.progress.done(task.work)
-        self.waiting[task.model.partition] -= 1
-        self._publish_if_complete(task.model)
+        self.progress.done(task.bytes, receipt.phases)
+        model = self.open[partition]
+        del model.waiting[task.work.key]
+        model.live -= 1
+        if not model.waiting:  # a unit given up is waited for still
+            model.live += 1
+            if self.stopped is None:
+                self.agenda.add(model.publication)
+            else:
+                self._not_done(model.publication)
+        self._forget_if_hopeless(partition)
 
-    def _publish_if_complete(self, model: ModelPlan) -> None:
-        """When a model's last unit is in, its publication goes to the head of the queue. A unit given up is waited for still."""
-        if self.waiting[model.partition]:
-            return
-        publication = self.publications[model.partition]
-        if self.stopped is None:
-            self.queue.insert(0, publication)
-        else:
-            self._not_done(publication)
+    def _forget_if_hopeless(self, partition: Partition) -> None:
+        """Nothing more will be done for a model of which something was given up."""
+        if partition in self.given_up and not self.open[partition].live:
+            self._close(partition)
+
+    def _look_for_late_writers(self) -> None:
+        """Publish once more what is not any longer as its publication says."""
+        while self.shaken:
+            partition, plan = self.shaken.popitem()
+            if partition not in self.open and not self.is_intact(plan):
+                publication = Task(plan, plan.publishing, self.planner.order[plan.reference])
+                self._open(OpenModel(publication, {}, 1))
+                self.agenda.add(publication)
 
     def _redo(self, task: Task, receipt: Receipt) -> None:
         """Units turned out damaged when they were to be published: do them again, then publish."""
         task.attempts += 1
-        if task.attempts >= self.max_attempts or self.stopped is not None:
+        if task.attempts >= self.settings.max_attempts:
             self._give_up(task, receipt)
             return
-        damaged = [unit for unit in task.model.units if unit.key in receipt.again]
-        self.waiting[task.model.partition] = len(damaged)
-        self.queue += [Task(task.model, unit) for unit in damaged]
-        self.progress.more(damaged)
+        if self.stopped is not None:
+            self._not_done(task)
+            return
+        damaged = {unit.key: unit for unit in task.model.units if unit.key in receipt.again}
+        model = self.open[task.model.partition]
+        model.waiting, model.live = damaged, len(damaged)
+        self._need = self._need.with_units(damaged.values())
+        self.progress.again(len(damaged), sum(unit.bytes for unit in damaged.values()))
+        for unit in damaged.values():
+            self.agenda.add(Task(task.model, unit, task.order))
 
     def _again(self, task: Task, receipt: Receipt) -> None:
         task.attempts += 1
-        if task.attempts >= self.max_attempts or self.stopped is not None:
+        if task.attempts >= self.settings.max_attempts:
             times = f", {task.attempts} times" if task.attempts > 1 else ""
             self._give_up(task, replace(receipt, error=f"{receipt.error}{times}"))
-            return
-        task.pause()
-        self.queue.append(task)
+        elif self.stopped is not None:
+            self._not_done(task)
+        else:
+            task.pause()
+            self.agenda.add(task)
 
     def _give_up(self, task: Task, receipt: Receipt) -> None:
-        self._fail(task, str(receipt.error), receipt.traceback)
+        self._fail(task, str(receipt.error), receipt.kind, receipt.traceback)
         if receipt.kind == "store":
             self._stop(str(receipt.error))
 
-    def _fail(self, task: Task, why: str, traceback: str = "") -> None:
-        reference = task.model.reference
+    def _fail(self, task: Task, why: str, kind: str, traceback: str = "") -> None:
+        reference, partition = task.model.reference, task.model.partition
         message = f"{reference}: {task.place}: {why.removeprefix(f'{reference}: ')}"
-        self.failed[task.model.partition].append(Failure(reference, message, traceback))
-        self.progress.failed(task.work if isinstance(task.work, Unit) else None)
+        more = self.given_up[partition] = self.given_up.get(partition, -1) + 1
+        first = self.failures.setdefault(reference, Failure(reference, message, traceback, kind))
+        if more:
+            said = first.message.removesuffix(f" (and {more - 1} more of its units)")
+            self.failures[reference] = replace(first, message=f"{said} (and {more} more of its units)")
+        self.progress.failed(message, task.units, task.bytes, partition.model)
+        self.open[partition].live -= 1
+        self._forget_if_hopeless(partition)
 
     def _not_done(self, task: Task) -> None:
-        self._fail(task, f"not done: {self.stopped}")
+        if not self.stop.asked:
+            self._fail(task, f"not done: {self.stopped}", "store")
 
     def _stop(self, why: str) -> None:
-        """Nothing more can be done: hand out nothing. What is in flight is taken in."""
-        self.stopped = self.stopped or why
-        queue, self.queue = self.queue, []
-        for task in queue:
+        """Nothing more can be done, or shall be: hand out nothing. What is in flight is taken in."""
+        if self.stopped is not None:
+            return
+        self.stopped = why
+        self.unplanned = self.planner.close()
+        for task in self.agenda.clear():
             self._not_done(task)
-
-
-def _summed_up(failures: list[Failure]) -> Failure:
-    first = failures[0]
-    if len(failures) == 1:
-        return first
-    return replace(first, message=f"{first.message} (and {len(failures) - 1} more of its units)")
+        for reference in self.unplanned if not self.stop.asked else ():
+            self._cannot_begin(Failure(reference, f"{reference}: not done: {why}", kind="store"))

@@ -21,6 +21,8 @@ _MOST_DOWN_SECONDS = 600.0
 _PROBE_SECONDS = 60.0
 """After which a ping is sent anew: one sent before an actor first ran waits for ever if that actor crashes while it starts."""
 _SAY_EVERY_SECONDS = 60.0
+_LEAST_GROWTH = 1.25
+"""Of a worker's memory, so that models that come in the order of their size do not replace the workers each time."""
 
 
 @dataclass(eq=False)
@@ -53,23 +55,40 @@ class Pool:
         settings: of the sweep.
         memory: bytes that a worker needs; declared, so that Ray does not schedule units together into the out-of-memory
             killer.
-        tasks: how many there are to do; no more workers are started.
+        tasks: how many there are to do, where that is known; no more workers are started.
         actor_class: the actor; another one in tests.
 
     Raises:
         InputError: this machine has no room for a worker.
     """
 
-    def __init__(self, settings: SweepSettings, memory: int, tasks: int, actor_class: Any = WorkerActor) -> None:
+    def __init__(
+        self, settings: SweepSettings, memory: int, tasks: int | None = None, actor_class: Any = WorkerActor
+    ) -> None:
         self._settings = settings
         self._actor_class = actor_class
-        self._size = worker_size(settings.cluster, memory)
+        self._memory = memory
         self._notices: list[str] = []
         self._heard = time.monotonic()
         self.why_lost = ""
         """Why the last worker that was given up does not run."""
-        count = min(worker_count(settings.cluster, self._size), tasks)
-        self.slots = [Slot(self._start()) for _ in range(count)]
+        self.slots = self._fill(tasks)
+
+    def _fill(self, tasks: int | None) -> list[Slot]:
+        self._size = worker_size(self._settings.cluster, self._memory)
+        room = worker_count(self._settings.cluster, self._size)
+        return [Slot(self._start()) for _ in range(room if tasks is None else min(room, tasks))]
+
+    def has_memory_for(self, memory: int) -> bool:
+        """Whether the workers were asked for with so many bytes; what a node cannot give was cut off then."""
+        return memory <= self._memory
+
+    def enlarge(self, memory: int) -> None:
+        """Replace all workers, which must have nothing in hand, by fewer of more memory."""
+        self.close()
+        self._memory = max(memory, int(_LEAST_GROWTH * self._memory))
+        self._notices.append(f"a model needs larger workers: each is promised {self._memory / 1e9:.1f} GB now")
+        self.slots = self._fill(None)
 
     def _start(self) -> Any:
         return self._actor_class.options(

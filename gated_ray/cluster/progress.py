@@ -1,91 +1,130 @@
-"""The progress line: units, bytes, rate, time left."""
+"""What the user sees of a sweep while it runs."""
 
-import sys
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Mapping
+from time import monotonic
 
-from tqdm import tqdm
+from gated_ray.cluster.bar import LINE_SECONDS, Bar
+from gated_ray.cluster.events import emit
+from gated_ray.cluster.metrics import SweepMetrics
+from gated_ray.cluster.tally import Tally
 
-from gated_ray.cluster.units import Unit
-
-_LINE_SECONDS = 10
-"""Between lines where the output is no terminal, so that logs stay readable."""
+_GIGABYTE = 1e9
 
 
-class _Lines:
-    """Turns a bar that redraws itself into one line an update, for logs."""
+class _Events:
+    """The numbers as events, now and then."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._said = tally.started
 
-    def write(self, text: str) -> None:
-        if line := text.strip():
-            self._stream.write(f"{line}\n")
+    def refresh(self) -> None:
+        now = monotonic()
+        if now - self._said >= LINE_SECONDS:
+            self._said = now
+            self.close()
 
-    def flush(self) -> None:
-        self._stream.flush()
+    def say(self, line: str) -> None:
+        emit("notice", message=line)
+
+    def close(self) -> None:
+        tally, now = self._tally, monotonic()
+        left = tally.seconds_left(now)
+        emit(
+            "progress",
+            models_asked=tally.models_asked,
+            models_planned=tally.models_planned,
+            models_unplannable=tally.models_unplannable,
+            models_unchanged=tally.models_unchanged,
+            models_published=tally.models_published,
+            models_failed=len(tally.failed),
+            units_planned=tally.units_planned,
+            units_done=tally.units_done,
+            units_failed=tally.units_failed,
+            bytes_planned=tally.bytes_planned,
+            bytes_done=tally.bytes_done,
+            bytes_failed=tally.bytes_failed,
+            gigabytes_per_second=round(tally.recent_speed / _GIGABYTE, 9),
+            gigabytes_per_second_mean=round(tally.mean_speed(now) / _GIGABYTE, 9),
+            seconds_elapsed=round(now - tally.started, 3),
+            seconds_left=None if left is None else round(left, 3),
+        )
 
 
 class Progress:
-    """Counts weight bytes, because units differ in size by orders of magnitude; shows the units beside them."""
+    """Counts what is planned, done and failed, and shows it: a bar or lines, or events, and Ray's metrics.
 
-    def __init__(self, units: Iterable[Unit]) -> None:
-        waiting = list(units)
-        self._units = len(waiting)
-        self._done = 0
-        self._failed = 0
-        self._published = 0
-        terminal = sys.stderr.isatty()
-        self._bar = tqdm(
-            desc=self._description(),
-            total=sum(unit.bytes for unit in waiting),
-            unit="B",
-            unit_scale=True,
-            mininterval=0.2 if terminal else _LINE_SECONDS,
-            miniters=0,  # the clock goes on between units
-            smoothing=0,  # rate and time left from the whole sweep: units arrive in bursts
-            dynamic_ncols=terminal,
-            file=sys.stderr if terminal else _Lines(sys.stderr),
-            bar_format="{desc} |{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]",
-        )
+    Planning streams: how much there is to do grows while models are planned.
 
-    def done(self, unit: Unit) -> None:
-        self._done += 1
-        self._describe()
-        self._bar.update(unit.bytes)
+    Args:
+        models: asked for.
+        log: ``text``: a bar on stderr, or a line there every ten seconds where it is no terminal; ``json``: events on stdout.
+    """
 
-    def published(self) -> None:
-        self._published += 1
-        self._describe()
+    def __init__(self, models: int, log: str = "text") -> None:
+        self._tally = Tally(monotonic(), models)
+        self._json = log == "json"
+        self._view: Bar | _Events = _Events(self._tally) if self._json else Bar(self._tally)
+        self._metrics = SweepMetrics()
 
-    def failed(self, unit: Unit | None) -> None:
-        self._failed += 1
-        self._describe()
-        if unit is not None:
-            self._bar.total = (self._bar.total or 0) - unit.bytes
+    def planned(self, model: str, units: int, bytes: int) -> None:
+        """One more model is planned, with so much left to do; 0 units: the store holds them all."""
+        self._tally.plan(model, units, bytes)
+        self._tell("planned", model=model, units=units, bytes=bytes)
 
-    def more(self, units: Iterable[Unit]) -> None:
-        """Units that are to be done a second time."""
-        for unit in units:
-            self._units += 1
-            self._bar.total = (self._bar.total or 0) + unit.bytes
+    def not_planned(self, message: str) -> None:
+        """One that could not be planned."""
+        self._tally.models_unplannable += 1
+        self._fail(message, None, 0, 0)
+
+    def done(self, bytes: int, phases: Mapping[str, float]) -> None:
+        """One unit is in the store; the worker's seconds by phase."""
+        self._tally.units_done += 1
+        self._tally.bytes_done += bytes
+        self._metrics.count_done(bytes)
+        self._metrics.count_seconds(phases)
+
+    def published(self, model: str, phases: Mapping[str, float] | None = None) -> None:
+        """One model is published; the worker's seconds by phase."""
+        self._tally.publish(model)
+        self._metrics.count_published()
+        self._metrics.count_seconds(phases or {})
+        self._tell("published", model=model)
+
+    def failed(self, message: str, units: int, bytes: int, model: str | None = None) -> None:
+        """Something is given up: `units` (0 for a publication) of `bytes` will not be done."""
+        self._tally.units_failed += units
+        self._tally.bytes_failed += bytes
+        self._metrics.count_failed(units)
+        self._fail(message, model, units, bytes)
+
+    def again(self, units: int, bytes: int) -> None:
+        """Units done before are to be done again."""
+        self._tally.more(units, bytes)
 
     def refresh(self) -> None:
-        self._bar.update(0)
+        """Show how far it is; to be called a few times a second."""
+        self._tally.look(monotonic())
+        self._metrics.refresh(self._tally.recent_speed / _GIGABYTE, self._tally.units_left)
+        self._view.refresh()
 
     def say(self, line: str) -> None:
-        """Print a line of its own above the bar."""
-        tqdm.write(line, file=sys.stderr)
+        """A notice of its own."""
+        self._view.say(line)
 
     def close(self) -> None:
-        """Print the bar as it stands, for good."""
-        self._bar.close()
+        """Show the state as it stands, for good."""
+        self._tally.look(monotonic())
+        self._view.close()
+        self._metrics.close()
 
-    def _describe(self) -> None:
-        self._bar.set_description_str(self._description(), refresh=False)
+    def _fail(self, message: str, model: str | None, units: int, size: int) -> None:
+        self._tally.failures += 1
+        if (model or message) not in self._tally.failed:
+            self._tally.failed.add(model or message)
+            self._metrics.count_failed_model()
+        self._tell("failed", message=message, model=model, units=units, bytes=size)
 
-    def _description(self) -> str:
-        parts = [f"units {self._done}/{self._units}", f"published {self._published}"]
-        if self._failed:
-            parts.append(f"failed {self._failed}")
-        return ", ".join(parts)
+    def _tell(self, event: str, **fields: object) -> None:
+        if self._json:
+            emit(event, **fields)

@@ -3,7 +3,7 @@
 import logging
 import os
 import secrets
-import sys
+from collections.abc import Callable
 
 import ray
 
@@ -13,10 +13,26 @@ _OBJECT_STORE_BYTES = 128 << 20
 """Nothing large goes through Ray's object store; by default it would take a third of the memory from the workers."""
 
 
-def connect(address: str) -> bool:
+def ray_address(address: str | None) -> str:
+    """Where Ray is: ``local``, ``auto`` or ``host:port``.
+
+    Args:
+        address: as in the settings. None and ``auto`` leave it to ``RAY_ADDRESS``, which Ray sets in a submitted job; so one
+            command serves a laptop, a cluster and ``ray job submit``.
+    """
+    if address in (None, "auto"):
+        return os.environ.get("RAY_ADDRESS") or address or "local"
+    return address
+
+
+def connect(address: str, say: Callable[[str], None]) -> bool:
     """Start Ray on this machine for ``local``, else join the cluster at `address`; whether it is ours to shut down.
 
     A Ray that this process already runs is used as it is.
+
+    Args:
+        address: of `ray_address`.
+        say: tells the user what takes a while.
 
     Raises:
         InputError: no cluster there.
@@ -24,7 +40,7 @@ def connect(address: str) -> bool:
     if ray.is_initialized():
         return False
     if address == "local":
-        print("starting Ray on this machine ...", file=sys.stderr)
+        say("starting Ray on this machine ...")
         # Else Ray writes a token below the home folder, which then changes how this user's other Ray clients sign in.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         ray.init(
@@ -37,8 +53,9 @@ def connect(address: str) -> bool:
         return True
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except ConnectionError as error:
+    except (ConnectionError, RuntimeError) as error:  # RuntimeError: something answers that is not Ray, or not this one
         raise InputError(
-            f"cluster.address={address}: no Ray cluster there; submit the job to one, or use cluster=local"
+            f"cluster.address={address}: no Ray cluster there ({' '.join(str(error).split())[:200]}); submit the job to one, "
+            "or use cluster=local"
         ) from error
     return True

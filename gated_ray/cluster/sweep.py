@@ -2,26 +2,31 @@
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
 import ray
 
 from gated_ray.architectures.rules import load_rules
-from gated_ray.cluster.capacity import memory_needed
 from gated_ray.cluster.driver import Driver
+from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.notes import unused_rules
-from gated_ray.cluster.plan import Failure, Plan, make_plan
+from gated_ray.cluster.plan import ModelPlan, PlannedModel
+from gated_ray.cluster.planner import Planner
 from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.progress import Progress
-from gated_ray.cluster.session import connect
-from gated_ray.cluster.tables import print_plan, print_summary
+from gated_ray.cluster.session import connect, ray_address
+from gated_ray.cluster.stopping import Stop, stopping
+from gated_ray.cluster.summary import summarise, what_is_left
+from gated_ray.cluster.tables import print_plan
 from gated_ray.errors import InputError
-from gated_ray.settings import StoreSettings, SweepSettings
-from gated_ray.store.catalogue import open_store
-from gated_ray.store.objects import open_objects
+from gated_ray.settings import SweepSettings
+from gated_ray.store.keys import Partition
+from gated_ray.store.objects import Objects, open_objects
 from gated_ray.store.profiles import claim_profile, read_profile
-from gated_ray.store.schemas import LAYERS, MODELS
+from gated_ray.store.publication import published
+
+_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,12 @@ class SweepResult:
     """What a sweep did.
 
     Attributes:
-        plan: what was asked for and what remained of it.
+        models: every model that could be planned, and how much of it remained to be done.
         failures: everything asked for that is not in the store.
-        units_done: units that the store lacked when the sweep began, those that failed included.
+        units_done: units that the store lacked when their model was planned, those that failed included.
     """
 
-    plan: Plan
+    models: tuple[PlannedModel, ...]
     failures: tuple[Failure, ...]
     units_done: int
 
@@ -45,71 +50,97 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
     Prints the plan or the progress and the summary; failures are printed one a line. With ``dry_run`` nothing is written.
 
     Raises:
-        InputError: no models asked for, or `architectures.extra` is no file of rules.
+        InputError: no models asked for, or `architectures.extra` is no file of rules, or no Ray to work with.
         StoreError: the store cannot be used, or holds this profile with other settings.
+        StoppedError: SIGINT or SIGTERM came before all was done.
     """
     if not settings.models.refs:
         raise InputError("no models asked for: set 'models.refs=[org/name]' or models=demo, paper or paper_plain")
     started = time.monotonic()
-    rules = load_rules(settings.architectures.extra)  # a broken file is one error, not one a model
+    load_rules(settings.architectures.extra)  # a broken file is one error, not one a model
     objects = open_objects(settings.store)
     settings = replace(settings, store=replace(settings.store, url=objects.url))  # absolute, for workers elsewhere
     if not settings.dry_run:
         objects.check_writable()
     if not settings.dry_run or read_profile(objects, settings.profile.name):  # a known one is compared, not written
         claim_profile(objects, settings.profile)
-    plan = make_plan(settings, objects)
-    rows = [model.publishing.model_row for model in plan.models]
-    if unused := unused_rules(settings.architectures.extra, rules.own, rows, len(plan.failures)):
-        print(unused, file=sys.stderr)
     if settings.dry_run:
-        print_plan(plan)
-        _print_failures(plan.failures, settings.debug)
-        return SweepResult(plan, plan.failures, 0)
-    units = [unit for model in plan.models for unit in model.remaining]
-    failures = plan.failures + tuple(_execute(plan, settings))
-    try:
-        _summarise(plan, failures, settings.store, time.monotonic() - started)
-    finally:  # what failed is said even where the store cannot be read back
-        _print_failures(failures, settings.debug)
-    return SweepResult(plan, failures, len(units))
-
-
-def _execute(plan: Plan, settings: SweepSettings) -> list[Failure]:
-    """Start workers and run the plan; without Ray where nothing remains."""
-    units = [unit for model in plan.models for unit in model.remaining]
-    if all(model.is_published for model in plan.models):
-        return []
-    ours = connect(settings.cluster.address)
-    try:
-        pool = Pool(settings, memory=memory_needed(units), tasks=len(units) or 1)
-        progress = Progress(units)
+        return _dry_run(settings, objects)
+    with stopping() as stop:
+        driver = _drive(settings, objects, stop)
+        order = driver.planner.order
+        models = tuple(sorted(driver.models.values(), key=lambda model: order[model.reference]))
+        failures = tuple(sorted(driver.failures.values(), key=lambda failure: order[failure.reference]))
+        done = [model for model in models if driver.is_done(model.partition)]
         try:
-            return Driver(settings.cluster.max_attempts, pool, progress).run(plan)
-        finally:
-            progress.close()
-            pool.close()
+            summarise(objects, done, failures, time.monotonic() - started, settings.log)
+        finally:  # what failed is said even where the store cannot be read back
+            _print_failures(failures, settings)
+        if stop.asked and (driver.left or driver.unplanned):
+            units, size = driver.units_left
+            raise stop.error(what_is_left(driver.left, units, size, driver.unplanned, settings.log))
+    return SweepResult(models, failures, sum(model.units_left for model in models))
+
+
+def _drive(settings: SweepSettings, objects: Objects, stop: Stop) -> Driver:
+    """Plan and run; Ray only where something remains to be done."""
+    planner = Planner(settings, objects)
+    progress = Progress(len(planner.order), settings.log)
+    address = ray_address(settings.cluster.address)
+    ours = False
+
+    def hire(wait: Callable[[], tuple[int, int | None]]) -> Pool:
+        nonlocal ours
+        ours = connect(address, progress.say)
+        stop.listen()
+        memory, tasks = wait()
+        return Pool(settings, memory=memory, tasks=tasks)
+
+    def is_intact(plan: ModelPlan) -> bool:
+        return published(objects, plan.partition, plan.publishing.identity) is not None
+
+    def notice_unused_rules(driver: Driver) -> None:
+        if unused := _unused_rules(settings, tuple(driver.models.values()), len(driver.failures)):
+            progress.say(unused)
+
+    driver = Driver(settings.cluster, planner, hire, is_intact, notice_unused_rules, progress, stop)
+    try:
+        driver.run()
     finally:
+        planner.close()
+        progress.close()
         if ours:
             ray.shutdown()
+    return driver
 
 
-def _summarise(plan: Plan, failures: tuple[Failure, ...], store: StoreSettings, seconds: float) -> None:
-    failed = {failure.reference for failure in failures}
-    done = [model.partition for model in plan.models if model.reference not in failed]
-    layers, models = LAYERS.empty_table(), MODELS.empty_table()
-    if done:
-        catalogue = open_store(store.url, store.endpoint_url)
-        profile = done[0].profile
-        layers = pa.concat_tables(catalogue.layers(each.model, each.revision, profile) for each in done)
-        rows = catalogue.models().to_pylist()
-        mine = [row for row in rows if any(each.columns.items() <= row.items() for each in done)]
-        models = pa.Table.from_pylist(mine, schema=MODELS)
-    print_summary(layers, models, failures, seconds)
+def _dry_run(settings: SweepSettings, objects: Objects) -> SweepResult:
+    planner = Planner(settings, objects)
+    records: dict[Partition, PlannedModel] = {}
+    failed: list[Failure] = []
+    while not planner.is_over:
+        for each in planner.take(_WAIT_SECONDS):
+            if isinstance(each, Failure):
+                failed.append(each)
+            else:
+                records.setdefault(each.partition, each.record())
+    models = tuple(sorted(records.values(), key=lambda model: planner.order[model.reference]))
+    failures = tuple(sorted(failed, key=lambda failure: planner.order[failure.reference]))
+    if unused := _unused_rules(settings, models, len(failures)):
+        print(unused, file=sys.stderr)
+    print_plan(models, failures)
+    _print_failures(failures, settings)
+    return SweepResult(models, failures, 0)
 
 
-def _print_failures(failures: tuple[Failure, ...], debug: bool) -> None:
+def _unused_rules(settings: SweepSettings, models: Sequence[PlannedModel], failures: int) -> str | None:
+    extra = settings.architectures.extra
+    return unused_rules(extra, load_rules(extra).own, [model.row for model in models], failures)
+
+
+def _print_failures(failures: Sequence[Failure], settings: SweepSettings) -> None:
     for failure in failures:
-        print(f"FAILED {failure.message}", file=sys.stderr)
-        if debug and failure.traceback:
+        if settings.log == "text":
+            print(f"FAILED {failure.message}", file=sys.stderr)
+        if settings.debug and failure.traceback:
             print(failure.traceback, file=sys.stderr)

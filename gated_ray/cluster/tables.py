@@ -9,8 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.notes import model_note
-from gated_ray.cluster.plan import Failure, Plan
+from gated_ray.cluster.plan import PlannedModel
 from gated_ray.vocabulary import IO_CLASSES, counted
 
 _GB = 1e9
@@ -68,33 +69,30 @@ def _print_notes(out: Console, rows: Iterable[Mapping[str, Any]], names: Iterabl
             out.print(f"{name}: {note}", soft_wrap=True)
 
 
-def print_plan(plan: Plan) -> None:
+def print_plan(models: Sequence[PlannedModel], failures: Sequence[Failure]) -> None:
     """Models, blocks and GB, what of them remains to be done, and what is to be known of how models were read."""
     table = _table("Plan")
     for head in ("revision", "type", "blocks", "neurons", "GB", "units", "to do", "GB to read"):
         table.add_column(head, justify="left" if head in ("revision", "type") else "right", no_wrap=True)
-    for model in plan.models:
+    for model in models:
         table.add_row(
             model.partition.model,
             model.partition.revision[:18],
-            model.publishing.model_row["model_type"] or "-",
-            str(len(model.blocks)),
-            f"{sum(block.neurons for block in model.blocks):,}",
-            _gb(sum(unit.bytes for unit in model.units)),
-            str(len(model.units)),
-            "published" if model.is_published else str(len(model.remaining)) if model.remaining else "publish",
-            _gb(sum(unit.bytes for unit in model.remaining)),
+            model.row["model_type"] or "-",
+            str(model.blocks),
+            f"{model.neurons:,}",
+            gigabytes(model.bytes),
+            str(model.units),
+            "published" if model.is_published else str(model.units_left) if model.units_left else "publish",
+            gigabytes(model.bytes_left),
         )
-    remaining = [unit for model in plan.models for unit in model.remaining]
     out = _console()
     _print(out, table)
-    _print_notes(
-        out, (each.publishing.model_row for each in plan.models), (each.partition.model for each in plan.models)
-    )
+    _print_notes(out, (model.row for model in models), (model.partition.model for model in models))
     out.print(
-        f"{counted(len(plan.models), 'model')}, {counted(len(remaining), 'unit')} to do, "
-        f"{_gb(sum(unit.bytes for unit in remaining))} GB to read"
-        + (f", {counted(len(plan.failures), 'model')} cannot be read" if plan.failures else "")
+        f"{counted(len(models), 'model')}, {counted(sum(model.units_left for model in models), 'unit')} to do, "
+        f"{gigabytes(sum(model.bytes_left for model in models))} GB to read"
+        + (f", {counted(len(failures), 'model')} cannot be read" if failures else "")
     )
 
 
@@ -128,7 +126,7 @@ def print_summary(layers: pa.Table, models: pa.Table, failures: Sequence[Failure
             *shares,
             str(row["neurons_without_cosine"]),
             f"{row['seconds']:.1f}",
-            _gb(row["bytes_read"]),
+            gigabytes(row["bytes_read"]),
         )
     if models.num_rows:
         _print(out, table)
@@ -140,5 +138,6 @@ def print_summary(layers: pa.Table, models: pa.Table, failures: Sequence[Failure
     out.print(f"{', '.join(counted(count, noun) for noun, count in counts.items())}, {seconds:.1f} s")
 
 
-def _gb(count: int) -> str:
+def gigabytes(count: int) -> str:
+    """Bytes as a number of 10^9 bytes."""
     return f"{count / _GB:.3f}"

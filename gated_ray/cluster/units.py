@@ -1,15 +1,20 @@
 """What is handed from the driver to the workers, and back."""
 
+import pickle
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any
 
 from gated_ray.architectures.blocks import Block
+from gated_ray.measurement import float32_bytes
 from gated_ray.sources.origin import Location
 from gated_ray.sources.slices import TensorSlice
 from gated_ray.store.keys import Partition, UnitKey
+
+Blob = bytes
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,32 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class PackedUnit:
+    """A unit as the driver keeps it and sends it: a tenth of the memory, so that a hundred thousand can wait.
+
+    Attributes:
+        key: which blocks.
+        bytes: of stored weights.
+        decoded_bytes: of its largest block in float32.
+        packed: the unit, pickled by this process for its own workers and compressed.
+    """
+
+    key: UnitKey
+    bytes: int
+    decoded_bytes: int
+    packed: Blob = field(repr=False)
+
+    @classmethod
+    def pack(cls, unit: Unit) -> "PackedUnit":
+        decoded = max(float32_bytes(block) for block in unit.blocks)
+        return cls(unit.key, unit.bytes, decoded, zlib.compress(pickle.dumps(unit, pickle.HIGHEST_PROTOCOL), 1))
+
+    def unpack(self) -> Unit:
+        unit: Unit = pickle.loads(zlib.decompress(self.packed))  # noqa: S301 - what `pack` made, handed over by Ray
+        return unit
+
+
+@dataclass(frozen=True)
 class Publishing:
     """Compacting and publishing one model whose units, all of this identity, are all committed."""
 
@@ -52,15 +83,17 @@ class Receipt:
 
     Attributes:
         error: None where it is in the store, else the one line for the user.
-        kind: the error's class by who can act on it: ``input``, ``store``, ``transient`` or ``bug``.
+        kind: the error's class by who can act on it: ``input``, ``access``, ``store``, ``transient`` or ``bug``.
         again: units that turned out not to be in the store as recorded.
         traceback: for ``debug=true``.
+        phases: seconds of work by phase: ``reading``, ``computing``, ``committing`` or ``publishing``.
     """
 
     error: str | None = None
     kind: str = ""
     again: tuple[UnitKey, ...] = ()
     traceback: str = ""
+    phases: Mapping[str, float] = field(default_factory=dict)
 
 
 def internal_error(error: Exception) -> str:

@@ -11,8 +11,9 @@ import ray
 import torch
 
 from gated_ray.analysis import default_device
-from gated_ray.cluster.units import Publishing, Receipt, Unit, internal_error
-from gated_ray.errors import GatedRayError, InputError, StoreError
+from gated_ray.cluster.failures import kind_of
+from gated_ray.cluster.units import PackedUnit, Publishing, Receipt, Unit, internal_error
+from gated_ray.errors import GatedRayError
 from gated_ray.measurement import load_blocks, measure_block
 from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings, StoreSettings
@@ -25,6 +26,10 @@ from gated_ray.store.units import CorruptUnitsError, commit_unit
 
 IN_FLIGHT = 2
 """Units at a time in one worker, so that one is read while the other is computed."""
+
+
+Phases = dict[str, float]
+"""Seconds of work by phase."""
 
 
 class Worker:
@@ -44,26 +49,29 @@ class Worker:
     def ping(self) -> None:
         """Answers once the actor can take units."""
 
-    def measure(self, unit: Unit) -> Receipt:
+    def measure(self, unit: PackedUnit) -> Receipt:
         """Read, measure and commit one unit."""
-        return _receipt(lambda: self._measure(unit))
+        return _receipt(lambda: self._measure(unit.unpack()))
 
     def publish(self, task: Publishing) -> Receipt:
         """Compact and publish one model."""
-        return _receipt(
-            lambda: publish(
-                self._objects,
-                task.partition,
-                task.units,
-                task.model_row,
-                identity=task.identity,
-                summarise=summarise_neurons,
-            )
-        )
+        return _receipt(lambda: self._publish(task))
 
-    def _measure(self, unit: Unit) -> None:
+    def _publish(self, task: Publishing) -> Phases:
         started = time.monotonic()
-        waited = 0.0
+        publish(
+            self._objects,
+            task.partition,
+            task.units,
+            task.model_row,
+            identity=task.identity,
+            summarise=summarise_neurons,
+        )
+        return {"publishing": time.monotonic() - started}
+
+    def _measure(self, unit: Unit) -> Phases:
+        started = time.monotonic()
+        waited = computing = 0.0
         origin = self._origin(unit.location)
         neurons, layers = [], []
         digests: dict[str, str] = {}
@@ -71,10 +79,13 @@ class Worker:
             digests |= loaded.digests
             asked = time.monotonic()
             with self._computing:
-                waited += time.monotonic() - asked
+                begun = time.monotonic()
+                waited += begun - asked
                 block_neurons, block_layers = measure_block(loaded, self._profile, self._device)
+                computing += time.monotonic() - begun
             neurons.append(block_neurons)
             layers.append(block_layers)
+        measured = time.monotonic()
         commit_unit(
             self._objects,
             unit.partition,
@@ -83,10 +94,12 @@ class Worker:
             pa.concat_tables(layers),
             identity=unit.identity,
             bytes_read=unit.bytes,
-            seconds=time.monotonic() - started - waited,
+            seconds=measured - started - waited,
             versions=self._versions,
             digests=digests,
         )
+        reading = measured - started - waited - computing
+        return {"reading": reading, "computing": computing, "committing": time.monotonic() - measured}
 
     def _origin(self, location: Location) -> Origin:
         """The one reader of a location: it keeps connections, links and clients, which are dear to make."""
@@ -96,22 +109,17 @@ class Worker:
             return self._origins[location]
 
 
-def _receipt(work: Callable[[], object]) -> Receipt:
+def _receipt(work: Callable[[], Phases]) -> Receipt:
     try:
-        work()
+        return Receipt(phases=work())
     except CorruptUnitsError as error:
         return Receipt(str(error), "transient", error.units, traceback.format_exc())
-    except InputError as error:
-        return Receipt(str(error), "input", traceback=traceback.format_exc())
-    except StoreError as error:
-        return Receipt(str(error), "store", traceback=traceback.format_exc())
     except (MemoryError, torch.OutOfMemoryError):
         return Receipt("out of memory", "transient", traceback=traceback.format_exc())
     except (GatedRayError, OSError) as error:
-        return Receipt(str(error), "transient", traceback=traceback.format_exc())
+        return Receipt(str(error), kind_of(error), traceback=traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a bug in one unit must not stop the others
         return Receipt(internal_error(error), "bug", traceback=traceback.format_exc())
-    return Receipt()
 
 
 WorkerActor = ray.remote(Worker)

@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,11 +15,16 @@ from pyarrow.fs import FileSystem, S3FileSystem
 
 from gated_ray.errors import GatedRayError, ReferenceNotFoundError, StoreError, TransientError
 from gated_ray.s3 import make_client, raise_for_s3, split_s3_url
-from gated_ray.store.objects import PROBE_KEY, StoredObject
+from gated_ray.store.objects import PROBE_KEY, Answer, StoredObject, concurrently
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, ObjectTypeDef
+
+_FIRST_PAUSE_SECONDS = 0.5
+_MOST_PAUSE_SECONDS = 20.0
+_PATIENCE_SECONDS = 300.0
+"""How long a request is made again that S3 refuses for now, or does not answer, before the store counts as gone."""
 
 PAGE_KEYS = 1000
 """Keys in one page of a listing: the most that S3 gives."""
@@ -40,30 +47,19 @@ class BucketObjects:
         return make_client(self.endpoint_url)
 
     def put(self, key: str, body: bytes) -> StoredObject:
-        with self._explained(key):
-            answer = self.client.put_object(
-                Bucket=self.bucket,
-                Key=self.prefix + key,
-                Body=body,
-                ContentMD5=base64.b64encode(_md5(body)).decode(),
-            )
-        return StoredObject(key, len(body), answer["ETag"].strip('"'))
+        return self._patiently(lambda: self._put(key, body))
 
     def get(self, key: str) -> bytes:
-        with self._explained(key, passing=(TransientError, ReferenceNotFoundError)):
-            return self.client.get_object(Bucket=self.bucket, Key=self.prefix + key)["Body"].read()
+        return self._patiently(lambda: self._get(key))
 
     def list(self, prefix: str, *, digest: bool = False) -> Iterator[StoredObject]:
-        with self._explained(prefix):
-            found = sorted(self._walk(self.prefix + prefix), key=lambda stored: stored.key)
-        for stored in found:
+        for stored in sorted(self._walk(self.prefix + prefix), key=lambda stored: stored.key):
             # A server that keeps ETags beside its files may have lost one.
             unknown = digest and not stored.etag
             yield replace(stored, etag=_md5(self.get(stored.key)).hex()) if unknown else stored
 
     def delete(self, key: str) -> None:
-        with self._explained(key):
-            self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+        self._patiently(lambda: self._delete(key))
 
     def filesystem(self) -> tuple[FileSystem, str]:
         with self._explained(""):
@@ -77,35 +73,87 @@ class BucketObjects:
 
     def check_writable(self) -> None:
         try:
-            self.put(PROBE_KEY, b"")
-            self.delete(PROBE_KEY)
+            self._put(PROBE_KEY, b"")
+            self._delete(PROBE_KEY)
         except TransientError as error:
             raise StoreError(str(error)) from error
 
-    def _walk(self, prefix: str) -> Iterator[StoredObject]:
-        """One page where that is all; else folder by folder.
+    def _put(self, key: str, body: bytes) -> StoredObject:
+        with self._explained(key):
+            answer = self.client.put_object(
+                Bucket=self.bucket,
+                Key=self.prefix + key,
+                Body=body,
+                ContentMD5=base64.b64encode(_md5(body)).decode(),
+            )
+        return StoredObject(key, len(body), answer["ETag"].strip('"'))
+
+    def _get(self, key: str) -> bytes:
+        with self._explained(key, passing=(TransientError, ReferenceNotFoundError)):
+            return self.client.get_object(Bucket=self.bucket, Key=self.prefix + key)["Body"].read()
+
+    def _delete(self, key: str) -> None:
+        with self._explained(key):
+            self.client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+
+    def _walk(self, prefix: str) -> Iterable[StoredObject]:
+        """One page where that is all; else folder by folder, many at a time.
 
         A server that walks a file system may page through ``a/`` before ``a-b/``, though the keys sort the other way,
         and a page that continues "after the last key" then silently leaves the second folder out. Within one folder
         all agree.
         """
-        whole = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=PAGE_KEYS)
-        if not whole["IsTruncated"]:
-            yield from self._contents(whole)
-            return
-        folders: set[str] = set()
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix, Delimiter="/", PaginationConfig={"PageSize": PAGE_KEYS}
-        )
-        for page in pages:
-            yield from self._contents(page)
-            folders.update(folder["Prefix"] for folder in page.get("CommonPrefixes", ()))
-        for folder in folders:
-            yield from self._walk(folder)
+        prefixes = [prefix]
+        while prefixes:
+            looks = concurrently(self._look, prefixes)
+            prefixes = []
+            for found, folders in looks:
+                yield from found
+                prefixes += folders
 
-    def _contents(self, page: "ListObjectsV2OutputTypeDef") -> Iterator[StoredObject]:
-        for stored in page.get("Contents", ()):
-            yield StoredObject(stored["Key"].removeprefix(self.prefix), stored["Size"], stored["ETag"].strip('"'))
+    def _look(self, prefix: str) -> tuple[Sequence[StoredObject], Sequence[str]]:
+        """What is below a prefix: all of it where a page holds it, else what no deeper folder has, and those folders."""
+        whole = self._page(Prefix=prefix)
+        if not whole["IsTruncated"]:
+            return [self._stored(each) for each in whole.get("Contents", ())], []
+        found: dict[str, StoredObject] = {}
+        folders: dict[str, None] = {}
+        page = self._page(Prefix=prefix, Delimiter="/")
+        while True:
+            found |= {each["Key"]: self._stored(each) for each in page.get("Contents", ())}
+            folders |= dict.fromkeys(folder["Prefix"] for folder in page.get("CommonPrefixes", ()))
+            if not page["IsTruncated"]:
+                return list(found.values()), list(folders)
+            page = self._page(Prefix=prefix, Delimiter="/", ContinuationToken=page["NextContinuationToken"])
+
+    def _page(self, **asked: str) -> "ListObjectsV2OutputTypeDef":
+        def ask() -> "ListObjectsV2OutputTypeDef":
+            with self._explained(asked["Prefix"].removeprefix(self.prefix)):
+                return self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=PAGE_KEYS, **asked)  # type: ignore[arg-type]
+
+        return self._patiently(ask)
+
+    def _stored(self, stored: "ObjectTypeDef") -> StoredObject:
+        return StoredObject(stored["Key"].removeprefix(self.prefix), stored["Size"], stored["ETag"].strip('"'))
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask until there is an answer; no request here does harm when it is made twice.
+
+        boto3's own tries come out of a quota that a third of requests refused uses up in a few thousand; from then on it
+        gives up at the first refusal.
+        """
+        deadline = None
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return ask()
+            except TransientError as error:
+                now = monotonic()
+                deadline = deadline or now + _PATIENCE_SECONDS
+                if now > deadline:
+                    raise StoreError(f"{error}; tried again for {_PATIENCE_SECONDS:.0f} s") from error
+                sleep(random.uniform(0, pause))  # noqa: S311 - jitter, so that many workers do not come back at once
+                pause = min(2 * pause, _MOST_PAUSE_SECONDS)
 
     @contextmanager
     def _explained(self, key: str, passing: tuple[type[GatedRayError], ...] = (TransientError,)) -> Iterator[None]:

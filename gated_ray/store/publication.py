@@ -1,13 +1,27 @@
 """The record of one published model: written after its tables, so that it being there and true is being published."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from gated_ray.errors import ReferenceNotFoundError
-from gated_ray.store.keys import TABLES, Partition, published_key, table_folder
+from gated_ray.store.keys import (
+    RAW_TABLES,
+    TABLES,
+    Partition,
+    UnitKey,
+    manifest_folder,
+    manifest_key,
+    published_key,
+    raw_folder,
+    raw_key,
+    table_folder,
+)
 from gated_ray.store.objects import Objects, StoredObject
-from gated_ray.store.records import FORMAT, RecordedObject, decode_json, encode_json, same_identity
+from gated_ray.store.records import RecordedObject, decode_json, encode_json, same_identity, sha256
+
+_FORMAT = 4
+"""Raised with every change of this record, so that models are published again from their units."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,8 @@ class Publication:
     """Every setting that shaped the numbers."""
     units: tuple[str, ...]
     """Ids of the units whose rows these are."""
+    state: str
+    """`state_digest` of those units' manifests and raw objects."""
 
     def keys(self, table: str) -> list[str]:
         """Keys of one of `TABLES`, in the order of its rows."""
@@ -33,12 +49,12 @@ class Publication:
         return all(each.key in stored and stored[each.key].holds(each) for each in self.tables)
 
     def encode(self) -> bytes:
-        return encode_json({"format": FORMAT, **asdict(self), "partition": self.partition.path})
+        return encode_json({"format": _FORMAT, **asdict(self), "partition": self.partition.path})
 
     @classmethod
     def decode(cls, body: bytes) -> "Publication":
         """Raises ValueError where `body` is not the record of a publication."""
-        document = decode_json(body)
+        document = decode_json(body, _FORMAT)
         try:
             return cls(
                 partition=Partition.parse(str(document["partition"])),
@@ -46,6 +62,7 @@ class Publication:
                 rows={table: int(document["rows"][table]) for table in TABLES},
                 identity=dict(document["identity"]),
                 units=tuple(str(unit) for unit in document["units"]),
+                state=str(document["state"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a publication: {error!r}") from error
@@ -61,9 +78,44 @@ def read_publication(objects: Objects, partition: Partition) -> Publication | No
 
 
 def published(objects: Objects, partition: Partition, identity: Mapping[str, Any]) -> Publication | None:
-    """The publication, if it has this identity and all its tables are there as recorded, by one GET and a listing a table."""
+    """The publication, if it has this identity, and its tables and the units that it was made of are there as recorded.
+
+    Costs a GET and a listing of each table and of the units' three folders; where a listing does not tell ETags, as in a
+    folder, everything is read. So a write that came late, of a worker believed dead, is found by the next sweep.
+
+    Raises:
+        StoreError, TransientError: the store could not be read.
+    """
     publication = read_publication(objects, partition)
     if publication is None or not same_identity(publication.identity, identity):
         return None
-    stored = {each.key: each for table in TABLES for each in objects.list(table_folder(table, partition))}
-    return publication if publication.is_whole(stored) else None
+    tables = [table for table in TABLES if publication.keys(table)]
+    stored = {each.key: each for table in tables for each in objects.list(table_folder(table, partition), digest=True)}
+    if not publication.is_whole(stored):
+        return None
+    units = [unit for unit in map(UnitKey.parse, publication.units) if unit is not None]
+    keys = {raw_key(table, partition, unit) for table in RAW_TABLES for unit in units}
+    raw = [
+        each
+        for table in RAW_TABLES
+        for each in objects.list(raw_folder(table, partition), digest=True)
+        if each.key in keys
+    ]
+    state = state_digest([*list_manifests(objects, partition, units), *raw])
+    return publication if state == publication.state else None
+
+
+def list_manifests(objects: Objects, partition: Partition, units: Iterable[UnitKey]) -> list[StoredObject]:
+    """The manifests of these units, with their ETags.
+
+    Raises:
+        StoreError, TransientError: the store could not be read.
+    """
+    keys = {manifest_key(partition, unit) for unit in units}
+    return [each for each in objects.list(manifest_folder(partition), digest=True) if each.key in keys]
+
+
+def state_digest(stored: Iterable[StoredObject]) -> str:
+    """SHA-256 over the keys, sizes and ETags of stored objects, in any order."""
+    lines = sorted(f"{each.key} {each.size} {each.etag}\n" for each in stored)
+    return sha256("".join(lines).encode())

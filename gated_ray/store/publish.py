@@ -8,15 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gated_ray.errors import ReferenceNotFoundError
 from gated_ray.store.expert_layers import Summarise, expert_layer
 from gated_ray.store.keys import TABLES, Partition, UnitKey, published_key, table_folder, table_key
 from gated_ray.store.objects import Objects, concurrently
 from gated_ray.store.parquet import conform, from_parquet, to_parquet
-from gated_ray.store.publication import Publication, published, read_publication
+from gated_ray.store.publication import Publication, list_manifests, published, read_publication, state_digest
 from gated_ray.store.records import RecordedObject, record, sha256
 from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
-from gated_ray.store.units import CorruptUnitsError, Manifest, committed_units
+from gated_ray.store.units import CorruptUnitsError, Manifest, committed_units, read_recorded
 
 __all__ = ["PART_ROWS", "CorruptUnitsError", "Publication", "publish", "published"]
 
@@ -55,6 +54,8 @@ def publish(
         StoreError, TransientError: the store could not be read or written.
     """
     ordered = _in_order(units)
+    # Listed before they are read, so that what comes later makes a difference that the next sweep finds.
+    listed = list_manifests(objects, partition, ordered)
     manifests = _sound_manifests(objects, partition, ordered, identity)
     layers = pa.concat_tables(_read_all(objects, partition, manifests, "layers")).combine_chunks()
     row = conform(pa.Table.from_pylist([_complete(model_row, manifests, layers)]), MODELS, partition.columns)
@@ -91,6 +92,7 @@ def publish(
         },
         identity=identity,
         units=tuple(unit.id for unit in ordered),
+        state=state_digest([*listed, *(each for manifest in manifests for each in manifest.objects)]),
     )
     writer.finish(publication)
     return publication
@@ -139,7 +141,7 @@ def _sound_manifests(
     """The manifests of `units`, whose raw objects were all read and found to be what they say."""
     committed = committed_units(objects, partition, identity)
     recorded = [each for unit in units if unit.id in committed for each in committed[unit.id].objects]
-    sound = concurrently(lambda each: _body(objects, each) is not None, recorded)
+    sound = concurrently(lambda each: read_recorded(objects, each) is not None, recorded)
     damaged = {each.key for each, is_sound in zip(recorded, sound, strict=True) if not is_sound}
     wrong = tuple(
         unit
@@ -157,20 +159,11 @@ def _read_all(objects: Objects, partition: Partition, manifests: Sequence[Manife
 
 def _read(objects: Objects, partition: Partition, manifest: Manifest, table: str) -> pa.Table:
     recorded, schema = {"neurons": (manifest.objects[0], NEURONS), "layers": (manifest.objects[1], LAYERS)}[table]
-    body = _body(objects, recorded)
+    body = read_recorded(objects, recorded)
     # Another writer of the same unit may have come since the first look.
     if body is None:
         raise CorruptUnitsError(partition, (manifest.unit,))
     return from_parquet(body, schema)
-
-
-def _body(objects: Objects, recorded: RecordedObject) -> bytes | None:
-    """The recorded bytes; None where the store holds others or none."""
-    try:
-        body = objects.get(recorded.key)
-    except ReferenceNotFoundError:
-        return None
-    return body if sha256(body) == recorded.sha256 else None
 
 
 def _of_layer(layers: pa.Table, layer: int, component: str) -> pa.Table:

@@ -9,7 +9,8 @@ from typing import Any
 from gated_ray.store.objects import Objects, StoredObject
 
 FORMAT = 3
-"""Raised with every change of keys, schemas or manifests, so that units in an older form are done again."""
+"""Raised with every change of keys, schemas or manifests, so that units in an older form are done again; then raise that
+of publications too."""
 
 
 @dataclass(frozen=True)

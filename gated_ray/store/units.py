@@ -1,6 +1,6 @@
 """Committing one unit of work, and finding what is committed. The manifest is the commit: it is written last."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from gated_ray.store.blocks import check_blocks
 from gated_ray.store.keys import RAW_TABLES, Partition, UnitKey, manifest_folder, manifest_key, raw_folder, raw_key
 from gated_ray.store.objects import Objects, concurrently
 from gated_ray.store.parquet import conform, to_parquet
-from gated_ray.store.records import FORMAT, RecordedObject, decode_json, encode_json, record, same_identity
+from gated_ray.store.records import FORMAT, RecordedObject, decode_json, encode_json, record, same_identity, sha256
 from gated_ray.store.schemas import LAYERS, NEURONS
 
 
@@ -78,6 +78,9 @@ def commit_unit(
 ) -> Manifest:
     """Store a unit's tables, then its manifest.
 
+    Where the same was committed before, nothing is written: a worker that was believed dead may come late, when the model
+    is published.
+
     Args:
         objects: the store.
         partition: model, revision and profile.
@@ -98,6 +101,8 @@ def commit_unit(
     layers = conform(layers, LAYERS, partition.columns).sort_by("expert")
     check_blocks(unit, neurons, layers)
     bodies = {"neurons": to_parquet([neurons], NEURONS), "layers": to_parquet([layers], LAYERS)}
+    if earlier := _committed_already(objects, partition, unit, identity, bodies.values()):
+        return earlier
     manifest = Manifest(
         unit=unit,
         objects=tuple(record(objects, raw_key(table, partition, unit), bodies[table]) for table in RAW_TABLES),
@@ -110,6 +115,31 @@ def commit_unit(
     )
     objects.put(manifest_key(partition, unit), manifest.encode())
     return manifest
+
+
+def _committed_already(
+    objects: Objects, partition: Partition, unit: UnitKey, identity: Mapping[str, Any], bodies: Iterable[bytes]
+) -> Manifest | None:
+    """The manifest of another writer of this unit, if it has this identity and the store holds these very bodies."""
+    manifest = _read_manifest(objects, partition, unit)
+    if manifest is None or not same_identity(manifest.identity, identity):
+        return None
+    ours = [sha256(body) for body in bodies]
+    same = [each.sha256 for each in manifest.objects] == ours
+    return manifest if same and all(read_recorded(objects, each) is not None for each in manifest.objects) else None
+
+
+def read_recorded(objects: Objects, recorded: RecordedObject) -> bytes | None:
+    """The recorded bytes; None where the store holds others or none.
+
+    Raises:
+        StoreError, TransientError: the store could not be read.
+    """
+    try:
+        body = objects.get(recorded.key)
+    except ReferenceNotFoundError:
+        return None
+    return body if sha256(body) == recorded.sha256 else None
 
 
 def committed_units(objects: Objects, partition: Partition, identity: Mapping[str, Any]) -> dict[str, Manifest]:

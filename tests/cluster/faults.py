@@ -16,7 +16,7 @@ from pathlib import Path
 import ray
 
 from gated_ray.cluster.units import Publishing, Receipt, Unit
-from gated_ray.cluster.worker import Worker
+from gated_ray.cluster.worker import Phases, Worker
 from gated_ray.errors import CheckpointError, StoreError, TransientError
 from gated_ray.settings import ProfileSettings, StoreSettings
 from gated_ray.store.keys import raw_key
@@ -56,7 +56,7 @@ class ScriptedWorker(Worker):
         """Those in hand whose try is counted: before, to die would leave a try that nobody knows of."""
         self._changed = threading.Condition()
 
-    def _measure(self, unit: Unit) -> None:
+    def _measure(self, unit: Unit) -> Phases:
         with self._changed:
             self._in_hand += 1
         fault = self._next_fault(unit.partition.model, str(unit.key.layer))
@@ -65,7 +65,7 @@ class ScriptedWorker(Worker):
             self._changed.notify_all()
         try:
             self._act(fault)
-            super()._measure(unit)
+            return super()._measure(unit)
         finally:
             with self._changed:
                 self._in_hand -= 1

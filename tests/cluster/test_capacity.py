@@ -4,8 +4,8 @@ import pytest
 import ray
 
 from gated_ray.architectures.blocks import Block
-from gated_ray.cluster.capacity import memory_needed, worker_count, worker_size
-from gated_ray.cluster.units import Unit, split_into_units
+from gated_ray.cluster.capacity import Need, worker_count, worker_size
+from gated_ray.cluster.units import PackedUnit, split_into_units
 from gated_ray.errors import InputError
 from gated_ray.settings import ClusterSettings
 from tests.cluster.fixtures import CPUS
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 def count(**cluster: float | str | None) -> int:
     settings = ClusterSettings(**{"gpus_per_worker": 0.0, **cluster})  # type: ignore[arg-type]
-    return worker_count(settings, worker_size(settings, memory_needed([])))
+    return worker_count(settings, worker_size(settings, Need().memory))
 
 
 def test_as_many_as_the_cpus_allow() -> None:
@@ -32,8 +32,8 @@ def test_more_than_there_is_room_for(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_cluster_may_grow(capsys: pytest.CaptureFixture[str]) -> None:
-    assert count(workers=50, address="auto") == 50
-    assert count(cpus_per_worker=1000, address="auto") == 1
+    assert count(workers=50, address="head:6379") == 50
+    assert count(cpus_per_worker=1000, address="head:6379") == 1
     assert capsys.readouterr().err == ""
 
 
@@ -46,7 +46,7 @@ def test_not_even_one_fits(cluster: dict[str, float]) -> None:
 
 def test_memory_grows_with_the_largest_unit_but_never_beyond_a_node() -> None:
     settings = ClusterSettings(gpus_per_worker=0.0)
-    needs = [memory_needed([]), memory_needed([unit_of(made_up_block(0, "mlp", None, 10 << 20))]), 1 << 50]
+    needs = [Need().memory, Need().with_units([unit_of(made_up_block(0, "mlp", None, 10 << 20))]).memory, 1 << 50]
     memory = [worker_size(settings, need).memory for need in needs]
     assert memory[:2] == needs[:2]
     assert memory[0] >= 512 << 20
@@ -54,15 +54,17 @@ def test_memory_grows_with_the_largest_unit_but_never_beyond_a_node() -> None:
     assert worker_count(settings, worker_size(settings, 1 << 50)) == 1
 
 
-def unit_of(*blocks: Block) -> Unit:
+def unit_of(*blocks: Block) -> PackedUnit:
     (unit,) = split_into_units(PARTITION, LOCATION, blocks, 1 << 50)
-    return unit
+    return PackedUnit.pack(unit)
 
 
 def test_of_a_unit_of_many_experts_only_one_is_decoded_at_a_time() -> None:
     """Made-up blocks have a byte a weight, as 8-bit ones: a worker holds two units so, and one block in float32."""
     size = 10 << 20
-    dense = memory_needed([unit_of(made_up_block(0, "mlp", None, 16 * size))]) - memory_needed([])
-    experts = memory_needed([unit_of(*(made_up_block(0, "expert", n, size) for n in range(16)))]) - memory_needed([])
+    dense = Need().with_units([unit_of(made_up_block(0, "mlp", None, 16 * size))]).memory - Need().memory
+    experts = (
+        Need().with_units([unit_of(*(made_up_block(0, "expert", n, size) for n in range(16)))]).memory - Need().memory
+    )
     assert dense >= 2 * 16 * size + 2 * 4 * 16 * size
     assert 2 * 16 * size + 2 * 4 * size <= experts < dense / 4

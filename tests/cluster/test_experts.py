@@ -10,9 +10,11 @@ import pytest
 import gated_ray
 from gated_ray.cluster.sweep import SweepResult, run_sweep
 from gated_ray.settings import ProfileSettings
+from gated_ray.store.objects import open_objects
 from gated_ray.store.schemas import EXPERT_LAYERS
 from gated_ray.vocabulary import COSINES, IO_CLASSES
 from tests.checkpoints.planted_experts import LAYOUTS, ExpertTables, expert_tables, plant_experts
+from tests.cluster.planning import make_plan
 from tests.cluster.sweeping import PARTITION, assert_sound, published_files, sweep_settings
 from tests.servers.hub import HubServer
 
@@ -56,11 +58,14 @@ def class_tables(layers: pa.Table) -> dict[tuple[int, str, int | None], dict[str
     }
 
 
-def test_a_layer_falls_into_units_of_two_experts(swept: tuple[Path, SweepResult]) -> None:
+def test_a_layer_falls_into_units_of_two_experts(
+    swept: tuple[Path, SweepResult], planted: dict[str, tuple[Path, ExpertTables]]
+) -> None:
     store, result = swept
     assert result.failures == ()
     assert_sound(store, len(LAYOUTS))
-    for model in result.plan.models:
+    settings = sweep_settings(store, [folder for folder, _ in planted.values()], SAMPLED, max_unit_bytes=UNIT_BYTES)
+    for model in make_plan(settings, open_objects(settings.store)).models:
         assert all(unit.bytes <= UNIT_BYTES for unit in model.units)
         of_experts = [(unit.key.first, unit.key.last) for unit in model.units if unit.key.component == "expert"]
         assert of_experts[:3] == [(0, 1), (2, 3), (4, 5)]
@@ -153,10 +158,10 @@ def test_lost_units_are_done_again_and_nothing_else(
     manifests[1].unlink()
     next((tmp_path / "raw/neurons").rglob("00001-expert-00004-00005.parquet")).unlink()
     next(tmp_path.rglob("published.json")).unlink()
+    (plan,) = make_plan(settings, open_objects(settings.store)).models
+    assert {unit.key.id for unit in plan.remaining} == {manifests[1].stem, "00001-expert-00004-00005"}
     again = run_sweep(settings)
     assert (again.units_done, again.failures) == (2, ())
-    read_again = {unit.key.id for model in again.plan.models for unit in model.remaining}
-    assert read_again == {manifests[1].stem, "00001-expert-00004-00005"}
     after = published_files(tmp_path)
     assert {key: body for key, body in after.items() if not key.startswith("models/")} == {
         key: body for key, body in before.items() if not key.startswith("models/")

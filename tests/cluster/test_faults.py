@@ -69,7 +69,7 @@ def reported(result: SweepResult) -> dict[str, str]:
 
 def committed(store: Path, result: SweepResult, name: str) -> list[int]:
     """Layers of a model that have a manifest."""
-    (model,) = (model for model in result.plan.models if model.partition.model == name)
+    (model,) = (model for model in result.models if model.partition.model == name)
     folder = store / manifest_folder(model.partition)
     return sorted(int(path.name[:5]) for path in folder.glob("0*.json"))
 
@@ -110,7 +110,13 @@ def test_every_fault_costs_only_its_own_model(sweep: Sweep, store: Path, capsys:
     assert tried["birch/publish"] == 2
 
     again = sweep(NAMES, {})
-    assert [unit.key.layer for model in again.plan.models for unit in model.remaining] == [2, 1, 3]
+    assert {model.partition.model: model.units_left for model in again.models if model.units_left} == {
+        "alder": 1,
+        "cedar": 1,
+        "elm": 1,
+    }
+    retried = {place: count for place, count in tries(store).items() if "publish" not in place}
+    assert {place for place in retried if retried[place] > tried[place]} == {"alder/2", "cedar/1", "elm/3"}
     assert again.failures == ()
     assert_sound(store, len(NAMES))
 

@@ -9,7 +9,6 @@ import gated_ray
 from gated_ray.architectures.blocks import Block
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.cluster.identity import understanding
-from gated_ray.cluster.plan import Plan, make_plan
 from gated_ray.cluster.worker import Worker
 from gated_ray.errors import InputError
 from gated_ray.settings import ArchitecturesSettings, SweepSettings
@@ -22,6 +21,7 @@ from tests.checkpoints.cosine_cells import CELLS
 from tests.checkpoints.planted import plant_checkpoint
 from tests.checkpoints.planted_experts import expert_tables, plant_experts
 from tests.checkpoints.sound import sound_checkpoint
+from tests.cluster.planning import Plan, make_plan
 from tests.cluster.sweeping import QUICK, assert_sound, sweep_settings
 
 

@@ -28,6 +28,16 @@ def manifests(store: Path) -> int:
     return sum(1 for _ in (store / "_units").glob("model=*/**/0*.json"))
 
 
+def assert_says_what_is_left(printed: str, signal_name: str, models: list[Path], units: int) -> None:
+    """Units in flight were finished: what is said to be left is what the store lacks."""
+    assert "Traceback" not in printed
+    assert "FAILED" not in printed
+    assert [line for line in printed.splitlines() if line.startswith("LEFT ")] == [f"LEFT {model}" for model in models]
+    last = printed.splitlines()[-1]
+    assert last.startswith(f"stopped by {signal_name}: 2 models left with {units} units (")
+    assert last.endswith("what is done is kept, run the same command again to go on")
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
 def test_interrupted_then_killed_then_run_again(deep: list[Path], tmp_path: Path) -> None:
@@ -38,11 +48,16 @@ def test_interrupted_then_killed_then_run_again(deep: list[Path], tmp_path: Path
         job.wait_until(lambda: manifests(store) > 20)
         os.killpg(job.process.pid, signal.SIGINT)  # as a terminal does with Ctrl-C
         assert job.process.wait(60) == 130
-        printed = job.output.read_text()
-        assert printed.splitlines()[-1].startswith("interrupted; ")
-        assert "Traceback" not in printed
     first = manifests(store)
     assert 20 < first < 2 * LAYERS
+    assert_says_what_is_left(job.output.read_text(), "SIGINT", deep, 2 * LAYERS - first)
+
+    with started_job("sweep", *overrides, cwd=tmp_path) as job:
+        job.wait_until(lambda: manifests(store) > first + 10)
+        job.process.terminate()  # as Kubernetes does with a pod that must go
+        assert job.process.wait(60) == 143
+    first = manifests(store)
+    assert_says_what_is_left(job.output.read_text(), "SIGTERM", deep, 2 * LAYERS - first)
 
     with started_job("sweep", *overrides, cwd=tmp_path) as job:
         job.wait_until(lambda: manifests(store) > first + 20)

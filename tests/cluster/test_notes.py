@@ -8,13 +8,13 @@ import pytest
 
 from gated_ray.architectures.evidence import CAVEAT_BY_NAMES
 from gated_ray.cluster import sweep as sweep_module
-from gated_ray.cluster.plan import make_plan
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.cluster.worker import Worker
 from gated_ray.errors import InputError
 from gated_ray.settings import ArchitecturesSettings, SweepSettings
 from gated_ray.store.objects import open_objects
 from tests.checkpoints.sound import set_config, sound_checkpoint
+from tests.cluster.planning import make_plan
 from tests.cluster.sweeping import QUICK, sweep_settings
 
 BY_NAMES = f"read by the names of its tensors (model_type osprey); {CAVEAT_BY_NAMES}"

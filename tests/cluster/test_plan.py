@@ -8,13 +8,13 @@ import ray
 from gated_ray.architectures.finding import Architecture
 from gated_ray.cluster import plan as plan_module
 from gated_ray.cluster import sweep as sweep_module
-from gated_ray.cluster.plan import make_plan
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.cluster.worker import Worker
 from gated_ray.errors import InputError
 from gated_ray.sources.checkpoint import Checkpoint
 from gated_ray.store.objects import open_objects
 from tests.checkpoints.sound import D_MLP, LAYERS, sound_checkpoint
+from tests.cluster.planning import make_plan
 from tests.cluster.sweeping import QUICK, sweep_settings
 
 

@@ -6,11 +6,11 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import gated_ray
-from gated_ray.cluster.plan import make_plan
 from gated_ray.cluster.worker import Worker
 from gated_ray.store.objects import open_objects
 from tests.checkpoints.planted_experts import expert_tables, plant_experts
 from tests.checkpoints.quantized import quantize_checkpoint
+from tests.cluster.planning import make_plan
 from tests.cluster.sweeping import PARTITION, QUICK, sweep_settings
 
 NEURONS, D_MODEL = 96, 32

@@ -13,13 +13,14 @@ import pytest
 import torch
 
 from gated_ray.cluster import worker as worker_module
-from gated_ray.cluster.plan import ModelPlan, make_plan
+from gated_ray.cluster.plan import ModelPlan
 from gated_ray.cluster.worker import Worker
 from gated_ray.errors import AccessError, CheckpointError, CorruptionError, StoreError, TransientError
 from gated_ray.measurement import LoadedBlock, load_blocks, measure_block
 from gated_ray.store.objects import open_objects
 from gated_ray.store.units import committed_units
 from tests.checkpoints.sound import FIRST, sound_checkpoint
+from tests.cluster.planning import make_plan
 from tests.cluster.sweeping import QUICK, sweep_settings
 
 
@@ -61,7 +62,7 @@ def test_errors_become_receipts(
 
 
 def test_a_checkpoint_that_changes_while_it_is_read(worker: Worker, model: ModelPlan) -> None:
-    shard = Path(model.units[0].location.address) / FIRST
+    shard = Path(model.units[0].unpack().location.address) / FIRST
     shard.write_bytes(shard.read_bytes() + b"\0")
     receipt = worker.measure(model.units[0])
     assert receipt.kind == "input"
@@ -127,4 +128,4 @@ def test_one_reader_a_checkpoint(worker: Worker, model: ModelPlan, monkeypatch: 
     monkeypatch.setattr(worker_module, "open_origin", lambda location: opened.append(location) or open_origin(location))
     for unit in model.units:
         assert worker.measure(unit).error is None
-    assert opened == [model.units[0].location]
+    assert opened == [model.units[0].unpack().location]

@@ -58,7 +58,7 @@ def test_groups_compose(models: str, store: str, capsys: pytest.CaptureFixture[s
         config = composed(capsys, "sweep", f"models={models}", f"store={store}", f"cluster={cluster}")
         assert bool(config["models"]["refs"]) == (models != "none")
         assert config["store"]["url"] == {"local": "./results", "s3": ""}[store]
-        assert config["cluster"]["address"] == {"local": "local", "cluster": "auto"}[cluster]
+        assert config["cluster"]["address"] == {"local": None, "cluster": "auto"}[cluster]
 
 
 def test_profiles_differ_in_name_and_weights_alone(capsys: pytest.CaptureFixture[str]) -> None:

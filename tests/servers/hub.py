@@ -15,7 +15,7 @@ from tests.servers.hub_faults import Hook
 from tests.servers.hub_http import Listener, Response
 from tests.servers.hub_log import Request, RequestLog
 from tests.servers.hub_redirects import LOOP_PATH, redirect_loop
-from tests.servers.hub_repos import Repo, read_revision
+from tests.servers.hub_repos import Repo, next_moment, read_revision
 
 
 class HubServer:
@@ -65,6 +65,11 @@ class HubServer:
         gated: Literal["auto", "manual"] | bool = False,
         token: str | None = None,
         commit: str | None = None,
+        downloads: int | None = None,
+        tags: tuple[str, ...] | None = None,
+        pipeline_tag: str | None = None,
+        library: str | None = None,
+        created: str | None = None,
     ) -> str:
         """Serve ``folder`` as a revision of the repository, which is made if it is new.
 
@@ -74,6 +79,8 @@ class HubServer:
             private, gated: who may see it at all, who may read its files.
             token: opens a private or gated repository. These three can be left out for further revisions.
             commit: 40 hex digits; by default they follow from the files' paths and contents.
+            downloads, tags, pipeline_tag, library, created: what the listing says and filters and sorts by; ``created`` as
+                ISO 8601 in the Hub's form. What is left out of a further revision stays as it is.
 
         Returns:
             The commit.
@@ -82,7 +89,7 @@ class HubServer:
             ValueError: the repository exists with other access settings.
         """
         new = Repo(name, private, "manual" if gated is True else gated, token)
-        repo = self._hub.repos.setdefault(name, new)
+        repo = self._hub.repos.get(name, new)
         if (private or gated or token) and repo.access != new.access:
             raise ValueError(f"{name}: all revisions of a repository have the same access")
         if token:
@@ -90,11 +97,47 @@ class HubServer:
         found = read_revision(Path(folder), commit)
         repo.commits[found.commit] = found
         repo.refs[revision if revision.startswith("refs/") else f"refs/heads/{revision}"] = found
+        said = {
+            "downloads": downloads,
+            "tags": tags,
+            "pipeline_tag": pipeline_tag,
+            "library": library,
+            "created": created,
+            "modified": next_moment(),
+        }
+        for field, value in said.items():
+            if value is not None:
+                setattr(repo, field, value)
+        self._hub.moved.pop(name, None)
+        self._hub.repos[name] = repo  # last, as it may be listed from now on
         return found.commit
 
+    def remove_repo(self, name: str) -> None:
+        """Delete the repository.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        del self._hub.repos[name]
+
     def rename(self, old: str, new: str) -> None:
-        """Redirect requests for ``old`` (``org/name``, or ``name`` alone) to the repository ``new``."""
+        """Redirect requests for ``old`` (``org/name``, or ``name`` alone) to ``new``, which takes its place or is there already.
+
+        Raises:
+            ValueError: both are repositories.
+        """
+        if old in self._hub.repos:
+            if new in self._hub.repos:
+                raise ValueError(f"{old}: there is a repository {new}")
+            self._hub.repos[new] = repo = self._hub.repos[old]
+            repo.name = new
+        self._hub.moved.pop(new, None)
         self._hub.moved[old] = new
+        self._hub.repos.pop(old, None)  # last, as it may be asked for all the time
+
+    def list_in_pages_of(self, models: int) -> None:
+        """Make the pages of the listing smaller than the real Hub's of 1000."""
+        self._hub.page_size = models
 
     def redirect_small_files(self) -> None:
         """From now on redirect small files too, to a path of this same host, as the real Hub does for most."""

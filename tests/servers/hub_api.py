@@ -8,10 +8,9 @@ from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from tests.servers.hub_cdn import Cdn
 from tests.servers.hub_http import Response, file_response
+from tests.servers.hub_listing import FIELDS, MOST, QueryError, described, list_models
 from tests.servers.hub_log import Request
 from tests.servers.hub_repos import HubFile, Repo, Revision
-
-_DATE = "2025-01-01T00:00:00.000Z"
 
 
 class RefusalError(Exception):
@@ -31,6 +30,7 @@ class Hub:
         repos: by name.
         moved: new names by old ones; requests for the old are redirected.
         tokens: of registered users. Any other token is refused, even for public repositories.
+        page_size: most models on a page of the listing.
         redirects_small_files: send clients on from ``/resolve/`` to a cache URL on this same host for small files too.
     """
 
@@ -39,10 +39,13 @@ class Hub:
         self.repos: dict[str, Repo] = {}
         self.moved: dict[str, str] = {}
         self.tokens: set[str] = set()
+        self.page_size = MOST
         self.redirects_small_files = False
 
     def answer(self, request: Request) -> Response:
         """The response to any request, by method and path."""
+        if (request.method, request.path) == ("GET", "/api/models"):
+            return self._listing(request)
         for methods, pattern, answer in _ROUTES:
             match = pattern.fullmatch(request.path)
             if match and request.method in methods:
@@ -57,10 +60,27 @@ class Hub:
                     return refusal.response
         return _json({"error": "Sorry, we can't find the page you are looking for."}, 404, {})
 
+    def _listing(self, request: Request) -> Response:
+        """The models that the caller may know of; gated ones are nobody's secret."""
+        try:
+            self._check(request.token)
+            repos = {repo.id: repo for repo in list(self.repos.values())}  # one that is being renamed has two names
+            known = [repo for repo in repos.values() if not repo.private or repo.admits(request.token)]
+            page, following = list_models(known, request, self.page_size)
+        except RefusalError as refusal:
+            return refusal.response
+        except QueryError as error:
+            return RefusalError(400, str(error)).response
+        link = {"Link": f'<http://{request.headers["host"]}{following}>; rel="next"'} if following else {}
+        return _json(page, 200, link)
+
+    def _check(self, token: str | None) -> None:
+        if token is not None and token not in self.tokens:
+            raise RefusalError(401, "Invalid credentials in Authorization header")
+
     def _repo(self, request: Request, name: str) -> Repo:
         """The repository, if the caller may know that it exists."""
-        if request.token is not None and request.token not in self.tokens:
-            raise RefusalError(401, "Invalid credentials in Authorization header")
+        self._check(request.token)
         repo = self.repos.get(name)
         if repo is not None and (not repo.private or repo.admits(request.token)):
             return repo
@@ -71,25 +91,10 @@ class Hub:
     def _info(self, request: Request, repo: Repo, revision: str = "") -> Response:
         found = _revision(repo, revision or "main")
         blobs = request.query.get("blobs", [""])[0].lower() in ("1", "true")
-        info = {
-            "_id": "0" * 24,
-            "id": repo.name,
-            "modelId": repo.name,
-            "author": repo.name.partition("/")[0],
-            "sha": found.commit,
-            "createdAt": _DATE,
-            "lastModified": _DATE,
-            "private": repo.private,
-            "gated": repo.gated,
-            "disabled": False,
-            "downloads": 0,
-            "likes": 0,
-            "tags": ["safetensors"],
-            "usedStorage": sum(file.size for file in found.files.values()),
-            "siblings": [_sibling(file, blobs) for file in found.files.values()],
-        }
-        expand = request.query.get("expand")
-        return _json({key: info[key] for key in ("_id", "id", *expand) if key in info} if expand else info)
+        info = described(repo, found, [field for field in FIELDS if field in request.query.get("expand", FIELDS)])
+        if "siblings" in info:
+            info["siblings"] = [_sibling(file, blobs) for file in found.files.values()]
+        return _json(info)
 
     def _refs(self, request: Request, repo: Repo) -> Response:
         kinds = {"branches": "refs/heads/", "tags": "refs/tags/", "converts": "refs/convert/"}

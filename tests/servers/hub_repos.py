@@ -1,10 +1,14 @@
 """Folders as the Hub sees them: repositories of revisions, each a commit with its files' digests."""
 
 import hashlib
+import json
+import math
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 _LFS_SUFFIXES = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".model"}
 _LFS_BYTES = 10 * 1024 * 1024
@@ -35,6 +39,29 @@ class Revision:
     commit: str
     files: dict[str, HubFile]
 
+    @property
+    def safetensors(self) -> dict[str, Any] | None:
+        """Parameters by dtype and in all, as the headers have them, where there are any that can be read.
+
+        The real Hub counts packed weights, not the elements that they are packed into.
+        """
+        counts: dict[str, int] = {}
+        for file in self.files.values():
+            if file.name.endswith(".safetensors") and "/" not in file.name and file.path.is_file():
+                for dtype, parameters in _parameters(file.path, file.sha256).items():
+                    counts[dtype] = counts.get(dtype, 0) + parameters
+        return {"parameters": counts, "total": sum(counts.values())} if counts else None
+
+
+_ids = count(1)
+_seconds = count(1)
+_CREATED = "2025-01-01T00:00:00.000Z"
+
+
+def next_moment() -> str:
+    """Of a clock that goes on a second with each look at it."""
+    return f"{datetime(2025, 1, 1) + timedelta(seconds=next(_seconds)):%Y-%m-%dT%H:%M:%S}.000Z"
+
 
 @dataclass
 class Repo:
@@ -46,6 +73,20 @@ class Repo:
     refs: dict[str, Revision] = field(default_factory=dict)
     """By full ref: ``refs/heads/main``, ``refs/tags/v1``, ``refs/pr/1``."""
     commits: dict[str, Revision] = field(default_factory=dict)
+    downloads: int = 0
+    tags: tuple[str, ...] = ("safetensors",)
+    pipeline_tag: str | None = None
+    library: str | None = None
+    created: str = _CREATED
+    modified: str = _CREATED
+    """When the last commit was made."""
+    id: str = field(default_factory=lambda: f"{next(_ids):024x}")
+    """Stays when the name changes."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the Hub filters by: library and task are tags too."""
+        return tuple(label for label in (self.library, *self.tags, self.pipeline_tag) if label)
 
     @property
     def access(self) -> tuple[object, ...]:
@@ -83,6 +124,21 @@ def _sha256(path: Path, size: int, mtime_ns: int) -> str:
     """Remembered, as many tests serve the same large checkpoint."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _parameters(path: Path, sha256: str) -> dict[str, int]:
+    """Elements by dtype in a safetensors file; none of one whose header cannot be read."""
+    counts: dict[str, int] = {}
+    with path.open("rb") as file:
+        try:
+            header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), path.stat().st_size)))
+            for name, entry in header.items():
+                if name != "__metadata__" and entry["shape"]:
+                    counts[entry["dtype"]] = counts.get(entry["dtype"], 0) + math.prod(entry["shape"])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return {}
+    return counts
 
 
 def _blob_oid(content: bytes) -> str:

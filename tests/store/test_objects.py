@@ -2,14 +2,15 @@
 
 import hashlib
 import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from gated_ray.errors import GatedRayError, ReferenceNotFoundError, StoreError
+from gated_ray.errors import GatedRayError, ReferenceNotFoundError, StoreError, TransientError
 from gated_ray.settings import StoreSettings
 from gated_ray.store import bucket, folder
 from gated_ray.store.bucket import BucketObjects
@@ -144,6 +145,50 @@ def test_eight_503s_in_a_row_are_survived(bucket_settings: StoreSettings, monkey
     objects.put("key", b"body")
     assert len(refused) == 8
     assert objects.get("key") == b"body"
+
+
+def test_requests_are_made_again_where_boto3_gives_up(
+    bucket_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does at the first refusal once its quota of tries is used up."""
+    objects = BucketObjects(bucket_settings.url, bucket_settings.endpoint_url)
+    asked: Counter[str] = Counter()
+
+    def refuse(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
+        asked[event_name] += 1
+        return AWSResponse(request.url, 503, {}, _Body()) if asked[event_name] % 15 else None
+
+    pauses: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(bucket, "sleep", pauses.append)
+    objects.client.meta.events.register("before-send.s3", refuse)
+    for number in range(3):
+        objects.put(f"key-{number}", b"body")
+    assert objects.get("key-0") == b"body"
+    assert [stored.key for stored in objects.list("")] == ["key-0", "key-1", "key-2"]
+    objects.delete("key-0")
+    assert asked == {
+        "before-send.s3.PutObject": 45,
+        "before-send.s3.GetObject": 15,
+        "before-send.s3.ListObjectsV2": 15,
+        "before-send.s3.DeleteObject": 15,
+    }
+    assert len(pauses) == 6, "one where ten tries of boto3's were in vain"
+
+
+def test_a_store_that_stays_away_is_given_up(bucket_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 40))
+    objects = BucketObjects(bucket_settings.url, bucket_settings.endpoint_url)
+    monkeypatch.setattr(bucket, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(bucket, "sleep", lambda seconds: None)
+    monkeypatch.setattr(objects, "_put", _refuse)
+    with pytest.raises(StoreError, match="S3 answered 503; tried again for 300 s"):
+        objects.put("key", b"body")
+    assert next(clock) == 9 * 40
+
+
+def _refuse(key: str, body: bytes) -> NoReturn:
+    raise TransientError("S3 answered 503")
 
 
 class _Body:

@@ -1,7 +1,9 @@
 """Publishing: all rows once, in order, the record last, the same bytes whatever happened before."""
 
 import io
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,6 +206,50 @@ def test_a_unit_overwritten_while_publishing_is_named(objects: Objects) -> None:
         publish(late, LLAMA, DENSE_UNITS, model_row(LLAMA), identity=IDENTITY, summarise=summarise_neurons, part_rows=1)
     assert error.value.units == (DENSE_UNITS[2],)
     assert published(objects, LLAMA, IDENTITY) is None
+
+
+@pytest.mark.parametrize("changes", [1, 2, 3])
+def test_what_a_late_writer_does_to_a_published_model_is_found_and_mended(objects: Objects, changes: int) -> None:
+    """Its numbers differ, as another device's may; it dies after so many of its three writes, or not at all."""
+    sweep(objects, LLAMA, DENSE_UNITS)
+    whole = contents(objects)
+    assert published(objects, LLAMA, IDENTITY) is not None
+    with suppress(KilledError):
+        commit(Interrupted(objects, changes), LLAMA, DENSE_UNITS[1], seed=1)
+    assert published(objects, LLAMA, IDENTITY) is None
+    if changes < 3:  # half a unit: done again
+        with pytest.raises(CorruptUnitsError) as error:
+            publish_llama(objects)
+        assert error.value.units == (DENSE_UNITS[1],)
+        commit(objects, LLAMA, DENSE_UNITS[1])
+        publish_llama(objects)
+        assert contents(objects) == whole
+    else:  # a whole unit, as good as the one before
+        publish_llama(objects)
+    assert published(objects, LLAMA, IDENTITY) is not None
+
+
+def test_a_late_writer_of_the_same_numbers_does_no_harm(objects: Objects) -> None:
+    sweep(objects, LLAMA, DENSE_UNITS)
+    whole = contents(objects)
+    commit(objects, LLAMA, DENSE_UNITS[1], seconds=99.0)
+    assert published(objects, LLAMA, IDENTITY) is not None
+    assert contents(objects) == whole
+
+
+def publish_llama(objects: Objects) -> Publication:
+    return publish(objects, LLAMA, DENSE_UNITS, model_row(LLAMA), identity=IDENTITY, summarise=summarise_neurons)
+
+
+def test_a_record_of_an_earlier_form_is_written_again_from_the_same_units(objects: Objects) -> None:
+    sweep(objects, LLAMA, DENSE_UNITS)
+    whole = contents(objects)
+    record = json.loads(whole[published_key(LLAMA)])
+    del record["state"]
+    objects.put(published_key(LLAMA), json.dumps(record | {"format": 3}).encode())
+    assert published(objects, LLAMA, IDENTITY) is None
+    publish_llama(objects)
+    assert contents(objects) == whole
 
 
 def test_units_that_overlap_are_refused(folder_objects: Objects) -> None:

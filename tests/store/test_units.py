@@ -180,6 +180,20 @@ def test_two_writers_of_one_unit_leave_one_unit(objects: Objects, change: int) -
     assert committed_units(objects, LLAMA, IDENTITY) == {DENSE_UNITS[0].id: manifest}
 
 
+def test_a_late_writer_of_what_is_committed_writes_nothing(objects: Objects) -> None:
+    first = commit(objects, LLAMA, DENSE_UNITS[0], seconds=1.0)
+    assert commit(Interrupted(objects, 0), LLAMA, DENSE_UNITS[0], seconds=9.0) == first
+
+
+@pytest.mark.parametrize("table", ["neurons", "layers"])
+def test_what_is_committed_and_damaged_is_written_again(objects: Objects, table: str) -> None:
+    commit(objects, LLAMA, DENSE_UNITS[0])
+    before = contents(objects)
+    objects.put(raw_key(table, LLAMA, DENSE_UNITS[0]), b"damaged")
+    commit(objects, LLAMA, DENSE_UNITS[0])
+    assert contents(objects) == before
+
+
 def test_writers_of_one_unit_at_the_same_time_leave_one_unit(objects: Objects) -> None:
     with ThreadPoolExecutor(4) as pool:
         manifests = list(pool.map(lambda _: commit(objects, LLAMA, DENSE_UNITS[0]), range(4)))

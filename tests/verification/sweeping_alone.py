@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gated_ray.cluster.plan import make_plan
 from gated_ray.cluster.worker import Worker
 from gated_ray.settings import ProfileSettings, StoreSettings, VerifySettings
 from gated_ray.store.objects import Objects, open_objects
 from gated_ray.store.profiles import claim_profile
 from gated_ray.store.verify import verify_store
 from gated_ray.verification import SourceVerification, verify_sources
+from tests.cluster.planning import make_plan
 from tests.cluster.sweeping import QUICK, sweep_settings
 
 

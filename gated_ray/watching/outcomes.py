@@ -1,0 +1,89 @@
+"""What came of the commits that a pass took up, and the notes that say so."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gated_ray.cluster.failures import Failure
+from gated_ray.errors import StoreError
+from gated_ray.settings import WatchListSettings
+from gated_ray.watching.notes import Notes, Subject, failed, large, refused, swept
+from gated_ray.watching.summary import Entry
+
+
+@dataclass
+class Outcomes:
+    """What a pass has to tell of each commit, and notes as it learns it.
+
+    Attributes:
+        notes: where it notes it.
+        rules: digest of how models are understood now.
+        watch: for its limits.
+        swept, failed, refused: commits, with what is to be said of them.
+        too_large: names.
+    """
+
+    notes: Notes
+    rules: str
+    watch: WatchListSettings
+    swept: list[Entry] = field(default_factory=list)
+    failed: list[Entry] = field(default_factory=list)
+    refused: list[Entry] = field(default_factory=list)
+    too_large: list[str] = field(default_factory=list)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All that a sweep tried."""
+        return [*self.swept, *self.failed, *self.refused]
+
+    def succeed(self, subject: Subject, reason: str = "") -> None:
+        """The store holds it."""
+        self.notes.add(subject, swept(self.rules), reason)
+        self.swept.append(Entry.of(subject, reason))
+
+    def fail(self, subject: Subject, failure: Failure) -> None:
+        """It could not be swept: refused, if what is wrong is the model and stays so, else to be tried again.
+
+        Raises:
+            StoreError: it is the store that failed, which says nothing of the model.
+        """
+        if failure.kind == "store":
+            raise StoreError(failure.message)
+        reason = reason_of(failure, subject)
+        if failure.kind == "input":
+            self.notes.add(subject, refused(self.rules), reason)
+            self.refused.append(Entry.of(subject, reason))
+            return
+        times = self.notes.failures(subject, self.rules) + 1
+        self.notes.add(subject, failed(times, self.rules), reason)
+        what_next = "given up" if times >= self.watch.attempts else "to be tried again"
+        self.failed.append(Entry.of(subject, f"{reason} (attempt {times} of {self.watch.attempts}, {what_next})"))
+
+    def leave_out(self, subject: Subject, size: int) -> None:
+        """It has so many bytes of weights, which is over the limit: noted, so that the Hub is not asked again."""
+        self.notes.add(subject, large(size), f"{size} bytes of weights")
+        self.too_large.append(subject.model)
+
+    def take_in(self, subjects: Iterable[Subject], failures: Mapping[str, Failure], already: Collection[str]) -> None:
+        """What a sweep that went to its end says of these.
+
+        Args:
+            subjects: that were to be swept.
+            failures: of the sweep, by reference.
+            already: references of those that the store held before.
+
+        Raises:
+            StoreError: the store failed, which says nothing of the models; nothing is noted then.
+        """
+        for subject in subjects:
+            if failure := failures.get(str(subject)):
+                self.fail(subject, failure)
+            else:
+                self.succeed(subject, "was in the store already" if str(subject) in already else "")
+
+
+def reason_of(failure: Failure, subject: Subject) -> str:
+    """The message without the model's name in front, so that equal reasons of several models can be told together."""
+    reason = failure.message.replace(str(subject), subject.model)
+    while reason.startswith(f"{subject.model}: "):
+        reason = reason.removeprefix(f"{subject.model}: ")
+    return reason

@@ -1,0 +1,158 @@
+"""The faults, each tied to one moment of a sweep: the n-th request of a kind, which waits until the fault has happened.
+
+Every one takes the arena and a number; those of units count up to `tests.chaos.models.UNITS`, those of publishing count
+models or tables.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+
+from tests.chaos.arena import Arena
+from tests.chaos.front import DROPPED, Arrival, Kind, Point
+from tests.chaos.obedient import EXIT, OTHER_BUILD
+from tests.servers.hub_faults import Condition, anywhere, first, reset_after, sometimes
+from tests.servers.hub_http import Response
+from tests.servers.hub_log import Request
+from tests.servers.s3_proxy import slow_down
+
+Fault = Callable[[Arena, int], None]
+
+_NODE_COMES_BACK_AFTER = 8
+"""Units."""
+_REFUSED_WHILE_AWAY = 24
+_PATIENCE_SECONDS = 120
+_DENIED = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidAccessKeyId</Code><Message>No such key</Message></Error>'
+)
+
+
+def _kill(arrival: Arrival) -> None:
+    if arrival.sender is not None:
+        arrival.sender.send(signal.SIGKILL)
+
+
+def worker_killed(arena: Arena, number: int, kind: Kind = "raw", *, stored: bool = False) -> None:
+    """SIGKILL of a worker while its request is on the way; with `stored`, once it has done its work."""
+
+    def act(arrival: Arrival) -> Response:
+        _kill(arrival)
+        return DROPPED
+
+    arena.front.at(kind, number, act, stored=stored)
+
+
+def worker_exits(arena: Arena, number: int) -> None:
+    """``sys.exit`` in a worker, which is final for an actor."""
+    arena.front.at("begin", number, lambda _: Response(200, body=EXIT.encode()))
+
+
+def node_removed(arena: Arena, number: int) -> None:
+    """The node of a worker is switched off; another one comes some units later."""
+
+    def act(arrival: Arrival) -> Response:
+        if arrival.sender is not None and arrival.sender.is_alive:
+            arena.cluster.lose(arrival.sender)
+            arena.front.at("manifest", arrival.number + _NODE_COMES_BACK_AFTER, come_back)
+        return DROPPED
+
+    def come_back(_: Arrival) -> None:
+        arena.cluster.add()
+
+    arena.front.at("manifest", number, act)
+
+
+def driver_killed(arena: Arena, number: int, kind: Kind = "raw", *, stored: bool = False) -> None:
+    """SIGKILL of the driver and of the worker whose request is on the way: as if both ran on one machine."""
+
+    def act(arrival: Arrival) -> Response:
+        arena.end_driver(signal.SIGKILL, -signal.SIGKILL)
+        _kill(arrival)
+        return DROPPED
+
+    arena.front.at(kind, number, act, stored=stored)
+
+
+def driver_asked_to_stop(arena: Arena, number: int, by: signal.Signals = signal.SIGTERM) -> None:
+    """SIGTERM or Ctrl-C. A sweep that has all in hand that is left may still finish."""
+
+    def act(_: Arrival) -> None:
+        arena.end_driver(by, 128 + by, 0)
+
+    arena.front.at("manifest", number, act)
+
+
+def credentials_lost(arena: Arena, number: int) -> None:
+    """From here on the store refuses the keys, until the sweep is over."""
+
+    def denied(_: Response) -> Response:
+        return Response(403, {"Content-Type": "application/xml"}, _DENIED)
+
+    def act(_: Arrival) -> Response:
+        arena.endings.append(1)
+        arena.front.refusals.append(lambda request: denied)
+        arena.afterwards.append(arena.front.refusals.clear)
+        return denied(DROPPED)
+
+    arena.front.at("manifest", number, act)
+
+
+def store_away(arena: Arena, number: int) -> None:
+    """From here on the store resets so many connections."""
+
+    def act(_: Arrival) -> Response:
+        arena.front.refusals.append(first(_REFUSED_WHILE_AWAY, reset_after(None), anywhere))
+        return DROPPED
+
+    arena.front.at("manifest", number, act)
+
+
+def throttled(arena: Arena, seed: int) -> None:
+    """503 for a third of all PUTs from the beginning: half of them are done nevertheless."""
+    arena.front.refusals.append(sometimes(1 / 6, slow_down, _is_put, seed))
+    arena.front.faults.append(sometimes(1 / 5, slow_down, _is_put, seed + 1))
+
+
+_is_put: Condition = lambda request: request.method == "PUT"  # noqa: E731
+
+
+def zombie(
+    arena: Arena, number: int, kind: Kind = "raw", *, other_build: bool = False, kills_driver: bool = False
+) -> None:
+    """A worker falls silent while it commits a unit, and goes on when the sweep, which took it for dead, is over.
+
+    Args:
+        arena: where.
+        number: of the unit.
+        kind: what it writes as it falls silent; that arrives late, and what it writes next.
+        other_build: its tables are other bytes than those of the worker that did the unit in its stead.
+        kills_driver: nobody is there to take it for dead.
+    """
+    wake, ended = threading.Event(), threading.Event()
+
+    def begin(arrival: Arrival) -> Response:
+        def of_it(other: Arrival, kind: Kind) -> bool:
+            return (other.kind, other.unit, other.sender) == (kind, arrival.unit, arrival.sender)
+
+        arena.front.points.append(Point(lambda other: of_it(other, kind), fall_silent))
+        arena.front.points.append(Point(lambda other: of_it(other, "end"), lambda _: ended.set()))
+        return Response(200, body=OTHER_BUILD.encode() if other_build else b"")
+
+    def fall_silent(arrival: Arrival) -> None:
+        if arrival.sender is None or not arrival.sender.is_alive:
+            return
+        worker, node = arrival.sender, arena.cluster.cut_off(arrival.sender)
+        if kills_driver:
+            arena.end_driver(signal.SIGKILL, -signal.SIGKILL)
+
+        def go_on() -> None:
+            worker.send(signal.SIGCONT)
+            wake.set()
+            came = ended.wait(_PATIENCE_SECONDS)
+            arena.cluster.remove(node)
+            assert came, "the zombie wrote nothing late"
+
+        arena.afterwards.append(go_on)
+        wake.wait(3 * _PATIENCE_SECONDS)
+
+    arena.front.at("begin", number, begin)
