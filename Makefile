@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench servers s3 clean
+.PHONY: setup demo test lint bench chaos servers s3 clean
 
 setup: $(READY)
 
@@ -32,6 +32,10 @@ lint: setup
 
 bench: setup servers
 	$(BIN)/python -m tests.benchmarks
+
+# Every fault on two S3 servers, and random schedules of faults: about an hour. The tests have a short version.
+chaos: setup
+	$(BIN)/python -m tests.chaos --seeds 20
 
 # What the benchmark of HTTP measures against. Not part of the set-up: no test needs it.
 servers:

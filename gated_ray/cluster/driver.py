@@ -145,7 +145,7 @@ class Driver:
             else:
                 self._cannot_begin(each)
                 if each.kind == "store":
-                    self._stop(each.message)
+                    self._stop(each.message.removeprefix(f"{each.reference}: "))
         if self.planner.is_over and self._planning:
             self._planning = False
             self.when_planned(self)

@@ -9,6 +9,7 @@ import ray
 
 from gated_ray.architectures.rules import load_rules
 from gated_ray.cluster.driver import Driver
+from gated_ray.cluster.events import emit
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.notes import unused_rules
 from gated_ray.cluster.plan import ModelPlan, PlannedModel
@@ -128,7 +129,13 @@ def _dry_run(settings: SweepSettings, objects: Objects) -> SweepResult:
     failures = tuple(sorted(failed, key=lambda failure: planner.order[failure.reference]))
     if unused := _unused_rules(settings, models, len(failures)):
         print(unused, file=sys.stderr)
-    print_plan(models, failures)
+    if settings.log == "text":
+        print_plan(models, failures)
+    else:
+        for model in models:
+            emit("planned", model=model.partition.model, units=model.units_left, bytes=model.bytes_left)
+        for failure in failures:
+            emit("failed", message=failure.message, model=None, units=0, bytes=0)
     _print_failures(failures, settings)
     return SweepResult(models, failures, 0)
 

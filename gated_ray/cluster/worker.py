@@ -28,6 +28,8 @@ IN_FLIGHT = 2
 """Units at a time in one worker, so that one is read while the other is computed."""
 
 
+_MOST_ORIGINS = 16
+
 Phases = dict[str, float]
 """Seconds of work by phase."""
 
@@ -104,9 +106,11 @@ class Worker:
     def _origin(self, location: Location) -> Origin:
         """The one reader of a location: it keeps connections, links and clients, which are dear to make."""
         with self._opening:
-            if location not in self._origins:
-                self._origins[location] = open_origin(location)
-            return self._origins[location]
+            origin = self._origins.pop(location, None) or open_origin(location)
+            self._origins[location] = origin
+            if len(self._origins) > _MOST_ORIGINS:  # a worker may see thousands of models
+                del self._origins[next(iter(self._origins))]
+            return origin
 
 
 def _receipt(work: Callable[[], Phases]) -> Receipt:

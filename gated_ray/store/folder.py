@@ -1,5 +1,6 @@
 """A store in a folder of a file system. Writes are atomic by rename; ETags are the MD5 of the content."""
 
+import errno
 import hashlib
 import os
 import uuid
@@ -12,6 +13,8 @@ from pyarrow.fs import FileSystem, LocalFileSystem
 
 from gated_ray.errors import ReferenceNotFoundError, StoreError
 from gated_ray.store.objects import PROBE_KEY, StoredObject
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 TEMPORARY = ".tmp"
 """Folder of files that are being written."""
@@ -91,7 +94,8 @@ class FolderObjects:
                     yield key
 
     def _fail(self, verb: str, key: str, error: OSError) -> NoReturn:
-        raise StoreError(f"{self.root}: cannot be {verb} ({error.strerror}, at {key or '.'})") from error
+        advice = "; make room, then run the same command again" if error.errno in _FULL else ""
+        raise StoreError(f"{self.root}: cannot be {verb} ({error.strerror}, at {key or '.'}){advice}") from error
 
 
 def _md5(path: Path) -> str:

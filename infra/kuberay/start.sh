@@ -25,9 +25,10 @@ case ${uid:+${status:-New}} in
     printf '{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background","preconditions":{"uid":"%s","resourceVersion":"%s"}}' \
       "$uid" "$version" |
       kubectl delete --raw "/apis/ray.io/v1/namespaces/$NAMESPACE/rayjobs/$name" --filename - > /dev/null
-    for _ in {1..60}; do
+    for look in {1..24}; do
       [[ $(kubectl get rayjob "$name" --ignore-not-found --output 'jsonpath={.metadata.uid}') == "$uid" ]] || break
-      sleep 2
+      [[ $look -lt 24 ]] || { echo "$name does not go away: does the KubeRay operator run? trying again" >&2; exit 1; }
+      sleep 5
     done
     ;;
   *)

@@ -19,7 +19,7 @@ take_down() {
 trap take_down EXIT
 ray up --yes "$config"
 # No node says that it has GPUs before the first worker is asked for, so the workers and their GPUs are given here.
-ray exec "$config" 'ray job submit --address http://127.0.0.1:8265 -- \
+ray exec "$config" "ray job submit --address http://127.0.0.1:8265 -- \
   python -m jobs.watch watch=newest \
   store=s3 store.url=s3://my-bucket/gated-ray \
-  cluster=cluster cluster.workers=8 cluster.gpus_per_worker=1 log=json'
+  cluster=cluster cluster.workers=8 cluster.gpus_per_worker=1 log=json"

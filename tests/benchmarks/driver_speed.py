@@ -4,15 +4,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import ray
 
+from gated_ray.cluster import planner as planner_module
 from gated_ray.cluster.driver import Driver
-from gated_ray.cluster.plan import Plan, make_plan
+from gated_ray.cluster.plan import ModelPlan, plan_model
+from gated_ray.cluster.planner import Planner
 from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.progress import Progress
 from gated_ray.cluster.session import connect
-from gated_ray.cluster.units import Publishing, Receipt, Unit
+from gated_ray.cluster.stopping import Stop
+from gated_ray.cluster.units import PackedUnit, Publishing, Receipt
 from gated_ray.settings import ModelsSettings, ProfileSettings, StoreSettings, SweepSettings
 from gated_ray.store.keys import UnitKey
 from gated_ray.store.objects import open_objects
@@ -29,29 +33,49 @@ class _Idle:
     def ping(self) -> None:
         pass
 
-    def measure(self, unit: Unit) -> Receipt:
+    def measure(self, unit: PackedUnit) -> Receipt:
         return Receipt()
 
     def publish(self, task: Publishing) -> Receipt:
         return Receipt()
 
 
-def _many_units(settings: SweepSettings) -> Plan:
-    """A real plan whose one model has its first unit 2,000 times, under as many keys."""
-    plan = make_plan(settings, open_objects(settings.store))
-    (model,) = plan.models
-    units = tuple(replace(model.units[0], key=UnitKey(layer, "mlp")) for layer in range(_UNITS))
-    publishing = replace(model.publishing, units=tuple(unit.key for unit in units))
-    return replace(plan, models=(replace(model, publishing=publishing, units=units, remaining=units),))
+def _many_units(settings: SweepSettings) -> ModelPlan:
+    """A real plan that has its first unit 2,000 times, under as many keys."""
+    plan = plan_model(settings.models.refs[0], settings, open_objects(settings.store))
+    units = tuple(replace(plan.units[0], key=UnitKey(layer, "mlp")) for layer in range(_UNITS))
+    publishing = replace(plan.publishing, units=tuple(unit.key for unit in units))
+    return replace(plan, publishing=publishing, units=units, remaining=units)
 
 
-def _floor(pool: Pool, units: tuple[Unit, ...]) -> float:
+def _floor(pool: Pool, units: tuple[PackedUnit, ...]) -> float:
     """Seconds for the same calls without a driver: all sent to one actor, then awaited."""
     actor = pool.slots[0].actor
     ray.get(actor.ping.remote())
     started = time.perf_counter()
     ray.get([actor.measure.remote(unit) for unit in units])
     return time.perf_counter() - started
+
+
+def _drive(settings: SweepSettings, plan: ModelPlan, pool: Pool) -> tuple[Driver, float]:
+    """The driver when it is done, and the seconds that it took."""
+    progress = Progress(1)
+    with patch.object(planner_module, "plan_model", lambda *_: plan):
+        planner = Planner(settings, open_objects(settings.store))
+        driver = Driver(
+            settings.cluster,
+            planner,
+            hire=lambda _: pool,
+            is_intact=lambda _: True,
+            when_planned=lambda _: None,
+            progress=progress,
+            stop=Stop(),
+        )
+        started = time.perf_counter()
+        driver.run()
+        seconds = time.perf_counter() - started
+    progress.close()
+    return driver, seconds
 
 
 def run() -> list[Ratio]:
@@ -61,21 +85,15 @@ def run() -> list[Ratio]:
             models=ModelsSettings(refs=[str(_MODEL)]), store=StoreSettings(url=scratch), profile=ProfileSettings()
         )
         plan = _many_units(settings)
-        units = plan.models[0].units
-        connect("local")
+        connect("local", say=print)
         try:
             pool = Pool(settings, memory=0, tasks=_UNITS, actor_class=ray.remote(_Idle))
-            floor = _floor(pool, units)
-            progress = Progress(units)
-            started = time.perf_counter()
-            failures = Driver(settings.cluster.max_attempts, pool, progress).run(plan)
-            seconds = time.perf_counter() - started
-            progress.close()
-            pool.close()
+            floor = _floor(pool, plan.units)
+            driver, seconds = _drive(settings, plan, pool)
         finally:
             ray.shutdown()
-    if failures:
-        raise RuntimeError(failures[0].message)
+    if driver.failures:
+        raise RuntimeError(next(iter(driver.failures.values())).message)
     added = 1e3 * (seconds - floor) / _UNITS
     detail = f"{1e3 * seconds / _UNITS:.2f} ms a unit, {1e3 * floor / _UNITS:.2f} ms for the bare calls"
     return [Ratio("driver, added to a unit", added, "ms", 5.0, detail)]

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Arena:
     Attributes:
         cluster: the nodes.
         front: what the sweeps take for the store.
-        endings: exit codes that the sweep under way may have; 0 alone where nothing ends it.
+        endings: exit codes that the sweep under way may have, each with what it then must print; 0 alone where nothing ends it.
         afterwards: what is to be done once it is over.
         exits: of the sweeps that are over.
         printed: by each of them.
@@ -39,7 +39,7 @@ class Arena:
     ) -> None:
         self.cluster = cluster
         self.front = Front(server)
-        self.endings: list[int] = []
+        self.endings: dict[int, str] = {}
         self.afterwards: list[Callable[[], None]] = []
         self.exits: list[int] = []
         self.printed: list[str] = []
@@ -59,10 +59,10 @@ class Arena:
     def objects(self) -> Objects:
         return open_objects(self.store)
 
-    def end_driver(self, number: signal.Signals, *exits: int) -> None:
-        """Send a signal to the sweep, which may then end with one of these exit codes."""
+    def end_driver(self, number: signal.Signals, endings: Mapping[int, str]) -> None:
+        """Send a signal to the sweep, which may then end with one of these exit codes and words."""
         assert self._driver is not None
-        self.endings += exits
+        self.endings.update(endings)
         self._driver.send_signal(number)
 
     def sweep(self) -> tuple[int, bool]:
@@ -98,8 +98,10 @@ class Arena:
         was_more = bool(self.afterwards)
         self.tidy()
         assert not self.front.errors, self.front.errors
-        expected = self.endings or [0]
-        assert code in expected, f"exit code {code}, not one of {expected}; it printed:\n{self.printed[-1]}"
+        expected, printed = self.endings or {0: ""}, self.printed[-1]
+        assert code in expected, f"exit code {code}, not one of {[*expected]}; it printed:\n{printed}"
+        assert expected[code] in printed, f"it did not say {expected[code]!r}, but:\n{printed}"
+        assert "Traceback" not in printed, printed
         return code, was_more
 
     def tidy(self) -> None:

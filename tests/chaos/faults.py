@@ -22,9 +22,8 @@ _NODE_COMES_BACK_AFTER = 8
 """Units."""
 _REFUSED_WHILE_AWAY = 24
 _PATIENCE_SECONDS = 120
-_DENIED = (
-    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidAccessKeyId</Code><Message>No such key</Message></Error>'
-)
+_KILLED = {-signal.SIGKILL: ""}
+_DENIED = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidAccessKeyId</Code><Message>No such key</Message></Error>'
 
 
 def _kill(arrival: Arrival) -> None:
@@ -66,7 +65,7 @@ def driver_killed(arena: Arena, number: int, kind: Kind = "raw", *, stored: bool
     """SIGKILL of the driver and of the worker whose request is on the way: as if both ran on one machine."""
 
     def act(arrival: Arrival) -> Response:
-        arena.end_driver(signal.SIGKILL, -signal.SIGKILL)
+        arena.end_driver(signal.SIGKILL, _KILLED)
         _kill(arrival)
         return DROPPED
 
@@ -77,7 +76,7 @@ def driver_asked_to_stop(arena: Arena, number: int, by: signal.Signals = signal.
     """SIGTERM or Ctrl-C. A sweep that has all in hand that is left may still finish."""
 
     def act(_: Arrival) -> None:
-        arena.end_driver(by, 128 + by, 0)
+        arena.end_driver(by, {128 + by: f"stopped by {by.name}", 0: ""})
 
     arena.front.at("manifest", number, act)
 
@@ -89,7 +88,7 @@ def credentials_lost(arena: Arena, number: int) -> None:
         return Response(403, {"Content-Type": "application/xml"}, _DENIED)
 
     def act(_: Arrival) -> Response:
-        arena.endings.append(1)
+        arena.endings[1] = "refused these credentials"
         arena.front.refusals.append(lambda request: denied)
         arena.afterwards.append(arena.front.refusals.clear)
         return denied(DROPPED)
@@ -143,7 +142,7 @@ def zombie(
             return
         worker, node = arrival.sender, arena.cluster.cut_off(arrival.sender)
         if kills_driver:
-            arena.end_driver(signal.SIGKILL, -signal.SIGKILL)
+            arena.end_driver(signal.SIGKILL, _KILLED)
 
         def go_on() -> None:
             worker.send(signal.SIGCONT)

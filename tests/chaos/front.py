@@ -30,7 +30,10 @@ DROPPED = Response(0, reset=True)
 """No answer: the connection is reset."""
 
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("raw", re.compile(r"/raw/(?:neurons|layers)/(?P<unit>model=[^/]+/revision=[^/]+/profile=[^/]+/\d[^/]*)\.parquet$")),
+    (
+        "raw",
+        re.compile(r"/raw/(?:neurons|layers)/(?P<unit>model=[^/]+/revision=[^/]+/profile=[^/]+/\d[^/]*)\.parquet$"),
+    ),
     ("record", re.compile(r"/_units/(?P<unit>model=.*)/published\.json$")),
     ("manifest", re.compile(r"/_units/(?P<unit>model=[^/]+/revision=[^/]+/profile=[^/]+/\d[^/]*)\.json$")),
     ("table", re.compile(r"/(?:neurons|layers|expert_layers|models)/(?P<unit>model=.*)/part-\d+\.parquet$")),

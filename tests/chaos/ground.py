@@ -24,6 +24,7 @@ _NOTICE_DEATH = {
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "3",
+    "RAY_worker_niceness": "0",
 }
 """A node that falls silent is dead to the others after 8 seconds, not after a minute."""
 
@@ -39,7 +40,9 @@ class Ground:
 
     def play(self, name: str, server: str, armed: tuple[Armed, ...]) -> Outcome:
         """One scenario in a store of its own, of this name."""
-        with arena(self.cluster, self.servers[server], BUCKET, name, self.models, self.scratch) as made:
+        with arena(
+            self.cluster, self.servers[server], BUCKET, name.replace(" ", "-"), self.models, self.scratch
+        ) as made:
             return play(made, armed, self.expected, self.neurons)
 
 

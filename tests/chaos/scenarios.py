@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from tests.chaos import faults
 from tests.chaos.arena import Arena
@@ -47,6 +48,35 @@ SCENARIOS: Mapping[str, tuple[Armed, ...]] = {
 }
 
 
+SHORT: Mapping[str, tuple[str, tuple[Armed, ...]]] = {
+    "workers die": (
+        "nanio",
+        (
+            _at(faults.worker_killed, 20),
+            _at(faults.worker_killed, 20, "manifest"),
+            _at(faults.worker_killed, 30, "manifest", stored=True),
+            _at(faults.worker_exits, 45),
+            _at(faults.worker_killed, 5, "table"),
+        ),
+    ),
+    "drivers die": (
+        "moto",
+        (
+            _at(faults.driver_killed, 30),
+            _at(faults.driver_killed, 30, "manifest"),
+            _at(faults.driver_killed, 2, "record"),
+        ),
+    ),
+    "a node goes while PUTs are throttled": ("moto", (_at(faults.throttled, 0), _at(faults.node_removed, 15))),
+    "a zombie of another build": ("nanio", (_at(faults.zombie, 20, other_build=True),)),
+    "the keys are lost, then SIGTERM": (
+        "nanio",
+        (_at(faults.credentials_lost, 10), _at(faults.driver_asked_to_stop, 30)),
+    ),
+}
+"""Every kind of fault, in as few sweeps as it takes: what the tests have time for."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a scenario came to, where it came right.
@@ -82,12 +112,15 @@ def play(arena: Arena, armed: tuple[Armed, ...], expected: Holding, neurons: int
     return Outcome(tuple(arena.exits), late)
 
 
-def schedule(seed: int) -> tuple[str, tuple[str, ...], tuple[Armed, ...]]:
-    """A kind of server and two to five faults at moments between the first unit and the last table, drawn from a seed.
+class Schedule(NamedTuple):
+    server: str
+    words: tuple[str, ...]
+    """The faults, each with its moment."""
+    armed: tuple[Armed, ...]
 
-    Returns:
-        The server, the faults in words, and the faults.
-    """
+
+def schedule(seed: int) -> Schedule:
+    """A kind of server and two to five faults at moments between the first unit and the last table, drawn from a seed."""
     chooser = random.Random(seed)
     server = chooser.choice(("moto", "nanio"))
     words, armed = [], []
@@ -96,7 +129,7 @@ def schedule(seed: int) -> tuple[str, tuple[str, ...], tuple[Armed, ...]]:
         number = chooser.randint(1, most)
         words.append(f"{name} ({number})")
         armed.append(partial(_commit, fault, number))
-    return server, tuple(words), tuple(armed)
+    return Schedule(server, tuple(words), tuple(armed))
 
 
 def _commit(fault: Callable[..., None], number: int, arena: Arena) -> None:

@@ -78,19 +78,24 @@ def test_nothing_is_counted_as_nothing(is_running: list[bool]) -> None:
     assert recorded._seconds.given == [(0.5, {"phase": "computing"})]
 
 
-def test_a_model_fails_once_however_many_of_its_units_do(
-    is_running: list[bool], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_sweep_records(is_running: list[bool], capsys: pytest.CaptureFixture[str]) -> None:
+    """Among it: a model fails once, however many of its units do."""
     is_running.append(True)
-    sweep = progress.Progress(3, log="json")
+    sweep = progress.Progress(4, log="json")
     sweep.not_planned("org/none: no such repository")
+    sweep.planned("org/first", 10, 100)
     for layer in range(3):
         sweep.failed(f"org/first: layer {layer}: gone", 1, 10, model="org/first")
     sweep.failed("org/second: publication: gone", 0, 0, model="org/second")
+    sweep.done(10, {})
+    sweep.published("org/third", {"publishing": 0.5})
+    sweep.refresh()
     sweep.close()
     capsys.readouterr()
-    assert sweep._metrics._models.given == [(3, {"state": "failed"})]
-    assert sweep._metrics._units.given == [(3, {"state": "failed"})]
+    assert sweep._metrics._models.given == [(3, {"state": "failed"}), (1, {"state": "published"})]
+    assert sweep._metrics._units.given == [(3, {"state": "failed"}), (1, {"state": "done"})]
+    assert sweep._metrics._seconds.given == [(0.5, {"phase": "publishing"})]
+    assert [value for value, _ in sweep._metrics._units_left.given] == [6, 0]
 
 
 def test_metrics_without_ray_are_silent(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_SOURCE = """#!{python}
+_SOURCE = """#!{python} -SE
 import json, os, pathlib, sys
 folder = pathlib.Path({folder!r})
 stdin = sys.stdin.read() if "-" in sys.argv else ""

@@ -71,8 +71,9 @@ def job_commands(text: str) -> list[tuple[str, list[str]]]:
     found = []
     for name, rest in _JOB.findall(text.replace("\\\n", " ")):
         rest = _AFTER.sub("", rest)
-        if rest.count("'") % 2:  # the command is itself an argument in quotes, which end here
-            rest = rest.rpartition("'")[0]
+        for quote in "'\"":
+            if rest.count(quote) % 2:  # the command is itself an argument in quotes, which end here
+                rest = rest.rpartition(quote)[0]
         found.append((name, shlex.split(rest)))
     return found
 

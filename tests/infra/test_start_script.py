@@ -96,9 +96,10 @@ def test_one_that_changed_since_it_was_looked_at_is_tried_again(fake: FakeBin) -
 
 def test_one_that_does_not_go_away_is_tried_again(fake: FakeBin) -> None:
     done = run(fake, seen("Complete"), {"words": "get rayjob", "out": "the-uid"}, ALREADY)
-    # 60 looks of two seconds, then the create that says so.
-    assert verbs(fake).count("get") == 61
-    assert done.returncode == 0
+    assert verbs(fake) == ["get", "delete"] + 24 * ["get"]
+    assert [call for call in fake.calls if call[0] == "sleep"] == 23 * [["sleep", "5"]]
+    assert done.returncode == 1
+    assert "does not go away" in done.stderr
 
 
 def test_one_that_is_being_removed_is_tried_again(fake: FakeBin) -> None:

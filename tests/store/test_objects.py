@@ -1,5 +1,6 @@
 """The two kinds of store behave alike, and say in one line why they cannot be used."""
 
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -248,6 +249,19 @@ def test_a_file_system_that_refuses_writes_is_a_store_error() -> None:
     with pytest.raises(StoreError, match="cannot be written") as error:
         open_objects(StoreSettings("/proc/gated-ray")).check_writable()
     one_line(error)
+
+
+def test_a_full_disk_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(folder.os, "fsync", refuse)
+    with pytest.raises(
+        StoreError, match=r"No space left on device, at some/key\); make room, then run the same command"
+    ) as error:
+        FolderObjects(str(tmp_path)).put("some/key", b"body")
+    assert str(tmp_path) in one_line(error)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_folder_that_may_not_be_read_is_no_empty_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from gated_ray.store.folder import FolderObjects
 from gated_ray.store.keys import Partition, UnitKey, published_key, raw_key, table_folder, table_key
 from gated_ray.store.objects import Objects, StoredObject
 from gated_ray.store.parquet import from_parquet
+from gated_ray.store.publication import read_publication
 from gated_ray.store.publish import CorruptUnitsError, Publication, publish, published
 from gated_ray.store.records import sha256
 from gated_ray.store.schemas import LAYERS, MODELS, NEURONS
@@ -297,7 +298,8 @@ def test_killed_anywhere_while_publishing_other_numbers_no_mixture_counts_as_pub
         publish_numbers(0, objects)
         with pytest.raises(KilledError):
             publish_numbers(1, Interrupted(objects, changes))
-        found = published(objects, MOE, IDENTITY)
+        assert published(objects, MOE, IDENTITY) is None
+        found = read_publication(objects, MOE)  # as a reader does
         assert (found is not None) == (changes == 0)
         assert found is None or all(sha256(objects.get(each.key)) == each.sha256 for each in found.tables)
 

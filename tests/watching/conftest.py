@@ -1,13 +1,14 @@
 """The world that watches look at."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gated_ray.settings import StoreSettings
+from gated_ray.watching import passes
 from tests.checkpoints.raw_models import add_tensor, edited, llama
 from tests.servers.hub import HubServer
+from tests.watching.alone import sweep_alone
 from tests.watching.watching import World
 
 
@@ -26,6 +27,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def world(hub: HubServer, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(hub: HubServer, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
     return World(hub=hub, store=StoreSettings(url=str(tmp_path / "store")), **folders)
+
+
+@pytest.fixture
+def sweeps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps without Ray."""
+    monkeypatch.setattr(passes, "run_sweep", sweep_alone)

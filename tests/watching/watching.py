@@ -54,6 +54,16 @@ class World:
     def keys(self, prefix: str = "") -> list[str]:
         return [stored.key for stored in open_objects(self.store).list(prefix)]
 
+    def files(self) -> dict[str, int]:
+        """When each file of the dataset and of what it was made from was written."""
+        store = Path(self.store.url)
+        files = (path for folder in ("raw", "neurons", "layers") for path in (store / folder).rglob("*.parquet"))
+        return {path.relative_to(store).as_posix(): path.stat().st_mtime_ns for path in files}
+
+    def neurons(self) -> dict[str, str]:
+        """The published neurons: digest of each file, by key."""
+        return {stored.key: stored.etag for stored in open_objects(self.store).list("neurons/", digest=True)}
+
     def notes(self) -> set[str]:
         """What is noted, by ``model=commit=what``, without the digits of the rules."""
         names = (key.rsplit("/", 1)[1].removesuffix(".json") for key in self.keys(f"{FOLDER}notes/"))
