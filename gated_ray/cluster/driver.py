@@ -10,7 +10,8 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayEr
 
 from gated_ray.cluster.capacity import Need
 from gated_ray.cluster.failures import Failure
-from gated_ray.cluster.plan import ModelPlan, PlannedModel
+from gated_ray.cluster.ledger import Ledger
+from gated_ray.cluster.plan import ModelPlan
 from gated_ray.cluster.planner import Planner
 from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.progress import Progress
@@ -18,7 +19,7 @@ from gated_ray.cluster.stopping import Stop
 from gated_ray.cluster.tasks import Agenda, Flight, Task
 from gated_ray.cluster.units import PackedUnit, Publishing, Receipt
 from gated_ray.settings import ClusterSettings
-from gated_ray.store.keys import Partition, UnitKey
+from gated_ray.store.keys import Partition
 
 _WAIT_SECONDS = 0.25
 _PLAN_FIRST_SECONDS = 5.0
@@ -26,25 +27,6 @@ _PLAN_FIRST_SECONDS = 5.0
 _MOST_UNITS = 20_000
 """Of models that are planned and not published, about 2 kB each; beyond, planning waits."""
 _WORKER_LOST = (RayActorError, OutOfMemoryError, WorkerCrashedError, NodeDiedError)
-
-
-@dataclass
-class OpenModel:
-    """A model that is not published yet.
-
-    Attributes:
-        publication: what is to be done once all its units are in the store.
-        waiting: the units that are not.
-        live: its tasks that wait or are in a worker's hands.
-    """
-
-    publication: Task
-    waiting: dict[UnitKey, PackedUnit]
-    live: int
-
-    @property
-    def units(self) -> int:
-        return len(self.publication.model.units)
 
 
 @dataclass
@@ -69,17 +51,10 @@ class Driver:
     when_planned: Callable[["Driver"], None]
     progress: Progress
     stop: Stop
-    models: dict[Partition, PlannedModel] = field(default_factory=dict)
-    """Every model that was planned."""
-    failures: dict[str, Failure] = field(default_factory=dict)
-    """By reference: the first of each model that could not be finished."""
+    ledger: Ledger = field(default_factory=Ledger)
     agenda: Agenda = field(default_factory=Agenda)
     running: dict[ray.ObjectRef[Any], Flight] = field(default_factory=dict)
     """By the pending receipt."""
-    open: dict[Partition, OpenModel] = field(default_factory=dict)
-    """Models that are not published yet."""
-    given_up: dict[Partition, int] = field(default_factory=dict)
-    """How many failures each model has."""
     shaken: dict[Partition, ModelPlan] = field(default_factory=dict)
     """Models of which a worker was lost with something in hand: it may live on, and write late."""
     unplanned: list[str] = field(default_factory=list)
@@ -88,8 +63,6 @@ class Driver:
     """Why nothing more is handed out."""
     _pool: Pool | None = None
     _planning: bool = True
-    _units: int = 0
-    """Of all open models."""
     _need: Need = field(default_factory=Need)
 
     def run(self) -> None:
@@ -108,22 +81,6 @@ class Driver:
             if self._pool is not None:
                 self._pool.close()
 
-    def is_done(self, partition: Partition) -> bool:
-        """Whether a model that was planned is published."""
-        return partition not in self.open and partition not in self.given_up
-
-    @property
-    def left(self) -> list[PlannedModel]:
-        """Models that a stop left unfinished."""
-        return [self.models[partition] for partition in self.open if partition not in self.given_up]
-
-    @property
-    def units_left(self) -> tuple[int, int]:
-        """How many units of those models are not in the store, and their bytes."""
-        models = [model for partition, model in self.open.items() if partition not in self.given_up]
-        units = [unit for model in models for unit in model.waiting.values()]
-        return len(units), sum(unit.bytes for unit in units)
-
     def _is_over(self) -> bool:
         if self.stop.asked and self.stopped is None:
             self._stop(self.stop.reason)
@@ -138,7 +95,7 @@ class Driver:
     def _take_plans(self, seconds: float) -> None:
         if self.stopped is not None:
             return
-        self.planner.hold(self._units > _MOST_UNITS)
+        self.planner.hold(self.ledger.units > _MOST_UNITS)
         for each in self.planner.take(seconds):
             if isinstance(each, ModelPlan):
                 self._begin(each)
@@ -151,30 +108,16 @@ class Driver:
             self.when_planned(self)
 
     def _begin(self, plan: ModelPlan) -> None:
-        if plan.partition in self.models:  # the same model under another reference
-            self.progress.planned(plan.partition.model, 0, 0)
-            return
-        record = self.models[plan.partition] = plan.record()
-        self.progress.planned(plan.partition.model, record.units_left, record.bytes_left)
-        if plan.is_published:
-            return
-        order = self.planner.order[plan.reference]
-        publication = Task(plan, plan.publishing, order)
-        tasks = [Task(plan, unit, order) for unit in plan.remaining] or [publication]
-        self._open(OpenModel(publication, {unit.key: unit for unit in plan.remaining}, len(tasks)))
+        tasks = self.ledger.begin(plan, self.planner.order[plan.reference])
+        self.progress.planned(
+            plan.partition.model, sum(task.units for task in tasks), sum(task.bytes for task in tasks)
+        )
         self._need = self._need.with_units(plan.remaining)
         for task in tasks:
             self.agenda.add(task)
 
-    def _open(self, model: OpenModel) -> None:
-        self.open[model.publication.model.partition] = model
-        self._units += model.units
-
-    def _close(self, partition: Partition) -> None:
-        self._units -= self.open.pop(partition).units
-
     def _cannot_begin(self, failure: Failure) -> None:
-        self.failures[failure.reference] = failure
+        self.ledger.failures[failure.reference] = failure
         self.progress.not_planned(failure.message)
 
     def _wait_for_plans(self) -> tuple[int, int | None]:
@@ -182,7 +125,7 @@ class Driver:
         deadline = time.monotonic() + _PLAN_FIRST_SECONDS
         while not self.planner.is_over and self.stopped is None and not self.stop.asked:
             self._take_plans(_WAIT_SECONDS)
-            if time.monotonic() > deadline or self._units > _MOST_UNITS:
+            if time.monotonic() > deadline or self.ledger.units > _MOST_UNITS:
                 return self._need.memory, None
         return self._need.memory, len(self.agenda)
 
@@ -208,7 +151,8 @@ class Driver:
         probes = set(pool.probes())
         pending = [*self.running, *probes]
         if not pending:
-            self.stop.wait(_WAIT_SECONDS)
+            if self.agenda:  # everything must pause
+                self.stop.wait(_WAIT_SECONDS)
             return
         ready, waiting = ray.wait(pending, timeout=_WAIT_SECONDS)
         if ready and waiting:  # and whatever else is there by now
@@ -260,53 +204,37 @@ class Driver:
         self._again(task, Receipt("its worker died (out of memory?)", traceback=str(error)))
 
     def _succeeded(self, task: Task, receipt: Receipt) -> None:
-        partition = task.model.partition
         if isinstance(task.work, Publishing):
-            self._close(partition)
-            self.progress.published(partition.model, receipt.phases)
+            self.ledger.published(task.model.partition)
+            self.progress.published(task.model.partition.model, receipt.phases)
             return
         self.progress.done(task.bytes, receipt.phases)
-        model = self.open[partition]
-        del model.waiting[task.work.key]
-        model.live -= 1
-        if not model.waiting:  # a unit given up is waited for still
-            model.live += 1
+        if publication := self.ledger.unit_done(task):
             if self.stopped is None:
-                self.agenda.add(model.publication)
+                self.agenda.add(publication)
             else:
-                self._not_done(model.publication)
-        self._forget_if_hopeless(partition)
-
-    def _forget_if_hopeless(self, partition: Partition) -> None:
-        """Nothing more will be done for a model of which something was given up."""
-        if partition in self.given_up and not self.open[partition].live:
-            self._close(partition)
+                self._not_done(publication)
 
     def _look_for_late_writers(self) -> None:
         """Publish once more what is not any longer as its publication says."""
         while self.shaken:
             partition, plan = self.shaken.popitem()
-            if partition not in self.open and not self.is_intact(plan):
-                publication = Task(plan, plan.publishing, self.planner.order[plan.reference])
-                self._open(OpenModel(publication, {}, 1))
-                self.agenda.add(publication)
+            if self.ledger.is_done(partition) and not self.is_intact(plan):
+                self.agenda.add(self.ledger.begin_again(plan, self.planner.order[plan.reference]))
 
     def _redo(self, task: Task, receipt: Receipt) -> None:
         """Units turned out damaged when they were to be published: do them again, then publish."""
         task.attempts += 1
         if task.attempts >= self.settings.max_attempts:
             self._give_up(task, receipt)
-            return
-        if self.stopped is not None:
+        elif self.stopped is not None:
             self._not_done(task)
-            return
-        damaged = {unit.key: unit for unit in task.model.units if unit.key in receipt.again}
-        model = self.open[task.model.partition]
-        model.waiting, model.live = damaged, len(damaged)
-        self._need = self._need.with_units(damaged.values())
-        self.progress.again(len(damaged), sum(unit.bytes for unit in damaged.values()))
-        for unit in damaged.values():
-            self.agenda.add(Task(task.model, unit, task.order))
+        else:
+            damaged = self.ledger.units_lost(task, receipt.again)
+            self.progress.again(len(damaged), sum(each.bytes for each in damaged))
+            self._need = self._need.with_units(each.work for each in damaged if isinstance(each.work, PackedUnit))
+            for each in damaged:
+                self.agenda.add(each)
 
     def _again(self, task: Task, receipt: Receipt) -> None:
         task.attempts += 1
@@ -325,16 +253,8 @@ class Driver:
             self._stop(str(receipt.error))
 
     def _fail(self, task: Task, why: str, kind: str, traceback: str = "") -> None:
-        reference, partition = task.model.reference, task.model.partition
-        message = f"{reference}: {task.place}: {why.removeprefix(f'{reference}: ')}"
-        more = self.given_up[partition] = self.given_up.get(partition, -1) + 1
-        first = self.failures.setdefault(reference, Failure(reference, message, traceback, kind))
-        if more:
-            said = first.message.removesuffix(f" (and {more - 1} more of its units)")
-            self.failures[reference] = replace(first, message=f"{said} (and {more} more of its units)")
-        self.progress.failed(message, task.units, task.bytes, partition.model)
-        self.open[partition].live -= 1
-        self._forget_if_hopeless(partition)
+        message = self.ledger.fail(task, why, kind, traceback)
+        self.progress.failed(message, task.units, task.bytes, task.model.partition.model)
 
     def _not_done(self, task: Task) -> None:
         if not self.stop.asked:

@@ -20,7 +20,7 @@ from gated_ray.cluster.session import connect, ray_address
 from gated_ray.cluster.stopping import Stop, stopping
 from gated_ray.cluster.summary import summarise, what_is_left
 from gated_ray.cluster.tables import print_plan
-from gated_ray.errors import InputError
+from gated_ray.errors import GatedRayError, InputError
 from gated_ray.settings import SweepSettings
 from gated_ray.store.keys import Partition
 from gated_ray.store.objects import Objects, open_objects
@@ -69,17 +69,16 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
         return _dry_run(settings, objects)
     with stopping() as stop:
         driver = _drive(settings, objects, stop)
-        order = driver.planner.order
-        models = tuple(sorted(driver.models.values(), key=lambda model: order[model.reference]))
-        failures = tuple(sorted(driver.failures.values(), key=lambda failure: order[failure.reference]))
-        done = [model for model in models if driver.is_done(model.partition)]
+        ledger, order = driver.ledger, driver.planner.order
+        models = tuple(sorted(ledger.models.values(), key=lambda model: order[model.reference]))
+        failures = tuple(sorted(ledger.failures.values(), key=lambda failure: order[failure.reference]))
+        done = [model for model in models if ledger.is_done(model.partition)]
         try:
             summarise(objects, done, failures, time.monotonic() - started, settings.log)
         finally:  # what failed is said even where the store cannot be read back
             _print_failures(failures, settings)
-        if stop.asked and (driver.left or driver.unplanned):
-            units, size = driver.units_left
-            raise stop.error(what_is_left(driver.left, units, size, driver.unplanned, settings.log))
+        if stop.asked and (ledger.left or driver.unplanned):
+            raise stop.error(what_is_left(ledger.left, *ledger.units_left, driver.unplanned, settings.log))
     return SweepResult(models, failures, sum(model.units_left for model in models))
 
 
@@ -98,10 +97,13 @@ def _drive(settings: SweepSettings, objects: Objects, stop: Stop) -> Driver:
         return Pool(settings, memory=memory, tasks=tasks)
 
     def is_intact(plan: ModelPlan) -> bool:
-        return published(objects, plan.partition, plan.publishing.identity) is not None
+        try:
+            return published(objects, plan.partition, plan.publishing.identity) is not None
+        except GatedRayError:  # publishing once more does no harm, and says what is wrong
+            return False
 
     def notice_unused_rules(driver: Driver) -> None:
-        if unused := _unused_rules(settings, tuple(driver.models.values()), len(driver.failures)):
+        if unused := _unused_rules(settings, tuple(driver.ledger.models.values()), len(driver.ledger.failures)):
             progress.say(unused)
 
     driver = Driver(settings.cluster, planner, hire, is_intact, notice_unused_rules, progress, stop)

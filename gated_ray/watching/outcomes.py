@@ -1,9 +1,10 @@
 """What came of the commits that a pass took up, and the notes that say so."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gated_ray.cluster.failures import Failure
+from gated_ray.cluster.sweep import SweepResult
 from gated_ray.errors import StoreError
 from gated_ray.settings import WatchListSettings
 from gated_ray.watching.notes import Notes, Subject, failed, large, refused, swept
@@ -40,45 +41,56 @@ class Outcomes:
         self.notes.add(subject, swept(self.rules), reason)
         self.swept.append(Entry.of(subject, reason))
 
+    def refuse(self, subject: Subject, failure: Failure) -> None:
+        """It cannot be read, and stays so."""
+        reason = reason_of(failure, subject)
+        self.notes.add(subject, refused(self.rules), reason)
+        self.refused.append(Entry.of(subject, reason))
+
     def fail(self, subject: Subject, failure: Failure) -> None:
-        """It could not be swept: refused, if what is wrong is the model and stays so, else to be tried again.
+        """It was not swept, and may be at a later pass."""
+        times = self.notes.failures(subject, self.rules) + 1
+        reason = reason_of(failure, subject)
+        self.notes.add(subject, failed(times, self.rules), reason)
+        what_next = "given up" if times >= self.watch.attempts else "to be tried again"
+        self.failed.append(Entry.of(subject, f"{reason} (attempt {times} of {self.watch.attempts}, {what_next})"))
+
+    def not_planned(self, subject: Subject, failure: Failure) -> None:
+        """It could not be planned: refused, if what is wrong is the model.
 
         Raises:
             StoreError: it is the store that failed, which says nothing of the model.
         """
         if failure.kind == "store":
             raise StoreError(failure.message)
-        reason = reason_of(failure, subject)
         if failure.kind == "input":
-            self.notes.add(subject, refused(self.rules), reason)
-            self.refused.append(Entry.of(subject, reason))
-            return
-        times = self.notes.failures(subject, self.rules) + 1
-        self.notes.add(subject, failed(times, self.rules), reason)
-        what_next = "given up" if times >= self.watch.attempts else "to be tried again"
-        self.failed.append(Entry.of(subject, f"{reason} (attempt {times} of {self.watch.attempts}, {what_next})"))
+            self.refuse(subject, failure)
+        else:
+            self.fail(subject, failure)
 
     def leave_out(self, subject: Subject, size: int) -> None:
         """It has so many bytes of weights, which is over the limit: noted, so that the Hub is not asked again."""
         self.notes.add(subject, large(size), f"{size} bytes of weights")
         self.too_large.append(subject.model)
 
-    def take_in(self, subjects: Iterable[Subject], failures: Mapping[str, Failure], already: Collection[str]) -> None:
-        """What a sweep that went to its end says of these.
+    def take_in(self, subjects: Iterable[Subject], result: SweepResult) -> None:
+        """What a sweep that went to its end says of these, which it was asked for.
 
-        Args:
-            subjects: that were to be swept.
-            failures: of the sweep, by reference.
-            already: references of those that the store held before.
+        A model that was understood and then could not be read is not refused: a mirror or a proxy may be what is wrong.
 
         Raises:
             StoreError: the store failed, which says nothing of the models; nothing is noted then.
         """
+        planned = {model.reference: model for model in result.models}
+        failures = {failure.reference: failure for failure in result.failures}
         for subject in subjects:
-            if failure := failures.get(str(subject)):
-                self.fail(subject, failure)
+            model, failure = planned.get(str(subject)), failures.get(str(subject))
+            if failure is None:
+                self.succeed(subject, "was in the store already" if model is not None and model.is_published else "")
+            elif model is None or failure.kind == "store":
+                self.not_planned(subject, failure)
             else:
-                self.succeed(subject, "was in the store already" if str(subject) in already else "")
+                self.fail(subject, failure)
 
 
 def reason_of(failure: Failure, subject: Subject) -> str:

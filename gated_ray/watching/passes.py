@@ -14,6 +14,7 @@ from gated_ray.settings import ModelsSettings, SweepSettings, WatchSettings
 from gated_ray.sources.hub import hub_endpoint
 from gated_ray.sources.hub_listing import list_models
 from gated_ray.store.objects import open_objects
+from gated_ray.store.profiles import claim_profile, read_profile
 from gated_ray.watching.departures import Departures, departures
 from gated_ray.watching.filters import Selection, hub_filters, recorded_filters, select
 from gated_ray.watching.notes import RENAMED, Notes, Subject, refused, watch_folder
@@ -55,6 +56,8 @@ class Watch:
         """
         started, clock = datetime.now(UTC), time.monotonic()
         self._rules = rules_digest(self._settings.architectures.extra)  # the user's file may have changed
+        if read_profile(self._objects, self._profile):  # a known one is compared, not written
+            claim_profile(self._objects, self._settings.profile)
         selection = select(list_models(self._filters), self._settings.watch)
         notes = Notes(self._objects, self._folder)
         earlier = self._earlier()
@@ -119,7 +122,7 @@ class Watch:
         dropped = set()
         for subject, size in weight_bytes(unknown, self._endpoint).items():
             if isinstance(size, Failure):
-                outcomes.fail(subject, size)
+                outcomes.not_planned(subject, size)
                 dropped.add(subject)
             elif size > most:
                 outcomes.leave_out(subject, size)
@@ -144,8 +147,7 @@ class Watch:
                 if subject in finished:
                     outcomes.succeed(subject)
             raise
-        failures = {failure.reference: failure for failure in result.failures}
-        outcomes.take_in(subjects, failures, {model.reference for model in result.models if model.is_published})
+        outcomes.take_in(subjects, result)
 
     def _sweep_settings(self, subjects: Sequence[Subject]) -> SweepSettings:
         settings = self._settings

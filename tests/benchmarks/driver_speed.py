@@ -9,6 +9,7 @@ from unittest.mock import patch
 import ray
 
 from gated_ray.cluster import planner as planner_module
+from gated_ray.cluster.capacity import Need
 from gated_ray.cluster.driver import Driver
 from gated_ray.cluster.plan import ModelPlan, plan_model
 from gated_ray.cluster.planner import Planner
@@ -87,7 +88,9 @@ def run() -> list[Ratio]:
         plan = _many_units(settings)
         connect("local", say=print)
         try:
-            pool = Pool(settings, memory=0, tasks=_UNITS, actor_class=ray.remote(_Idle))
+            pool = Pool(
+                settings, memory=Need().with_units(plan.units).memory, tasks=_UNITS, actor_class=ray.remote(_Idle)
+            )
             floor = _floor(pool, plan.units)
             driver, seconds = _drive(settings, plan, pool)
         finally:

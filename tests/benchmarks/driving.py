@@ -1,6 +1,6 @@
 """A sweep by workers that commit without measuring, in a process of its own, so that what it uses is the driver's alone.
 
-``python -m tests.benchmarks.driving STORE ENDPOINT dry|wet MODEL ...`` does it; `drive` starts that and reads its answer.
+`drive` starts it, hands it the models and reads its answer.
 """
 
 import json
@@ -20,6 +20,7 @@ from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.settings import ModelsSettings, ProfileSettings, StoreSettings, SweepSettings
 from tests.cluster.noting import notes_file
+from tests.cluster.trivial import TrivialActor
 
 _EVERY_SECONDS = 0.25
 
@@ -52,27 +53,22 @@ class Driven:
 
 
 def drive(
-    store: str,
-    models: Sequence[Path],
-    *,
-    dry: bool = False,
-    endpoint: str = "",
-    environment: Mapping[str, str] | None = None,
+    store: str, models: Sequence[Path], environment: Mapping[str, str], *, dry: bool = False, endpoint: str = ""
 ) -> Driven:
-    """Sweep, or plan alone.
+    """Sweep with Ray on this machine, or plan alone.
 
     Raises:
         subprocess.CalledProcessError: the driver failed; it has printed why.
     """
-    with tempfile.NamedTemporaryFile("w+") as answer:
-        command = [sys.executable, "-m", "tests.benchmarks.driving", answer.name, store, endpoint, "dry" if dry else "wet"]
+    with tempfile.NamedTemporaryFile("r") as answer:
+        mode = "dry" if dry else "wet"
         subprocess.run(
-            command,
+            [sys.executable, "-m", "tests.benchmarks.driving", answer.name, store, endpoint, mode],
             input="\n".join(map(str, models)),
             text=True,
             check=True,
             stdout=subprocess.DEVNULL,
-            env={**os.environ, "RAY_ADDRESS": "local", **(environment or {})},
+            env={**environment, "RAY_ADDRESS": "local"},
         )
         document = json.load(answer)
     return Driven(**{**document, "memory": [tuple(moment) for moment in document["memory"]]})
@@ -91,6 +87,7 @@ class _Sampler:
     def start(self) -> None:
         if self._notes.exists():
             self._at = self._notes.stat().st_size
+        self._look()
         self._thread.start()
 
     def stop(self) -> None:
@@ -125,9 +122,7 @@ def _main(answer: str, store: str, endpoint: str, mode: str) -> None:
         profile=ProfileSettings(regions="none"),
         dry_run=mode == "dry",
     )
-    from tests.cluster.trivial import TrivialActor
-
-    sweep_module.Pool = partial(Pool, actor_class=TrivialActor)  # type: ignore[misc, assignment]
+    sweep_module.Pool = partial(Pool, actor_class=TrivialActor)
     sampler = _Sampler(store)
     sampler.start()
     began, began_cpu = time.monotonic(), time.process_time()

@@ -64,8 +64,8 @@ _HEAD = (
     "models of 60 units, a cluster of two nodes, an S3 server behind a front that commits faults at counted requests. `ok`: every",
     "sweep ended with the exit code that its faults allow; the store then held the keys and the bytes of an undisturbed sweep",
     "(but for the seconds that it took), every neuron once, `jobs.verify` found nothing, and no process was left.",
-    "`exits` are those of the sweeps in order (-9: killed, 143: SIGTERM, 130: Ctrl-C); `late` counts what `jobs.verify` found after",
-    "late writes, before the last sweep.",
+    "`exits` are those of the sweeps in order (-9: killed, 143: SIGTERM, 130: Ctrl-C); `late` counts what `jobs.verify` found",
+    "after late writes, before the last sweep.",
     "",
 )
 _COLUMNS = (

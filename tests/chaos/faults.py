@@ -13,7 +13,6 @@ from tests.chaos.front import DROPPED, Arrival, Kind, Point
 from tests.chaos.obedient import EXIT, OTHER_BUILD
 from tests.servers.hub_faults import Condition, anywhere, first, reset_after, sometimes
 from tests.servers.hub_http import Response
-from tests.servers.hub_log import Request
 from tests.servers.s3_proxy import slow_down
 
 Fault = Callable[[Arena, int], None]

@@ -1,6 +1,7 @@
 """What is swept: four small models of different layouts, 60 units in all, one of them a mixture of experts in units of two."""
 
 from pathlib import Path
+from typing import Any
 
 UNITS = 60
 MODELS = 4
@@ -15,7 +16,11 @@ def write_models(parent: Path) -> list[Path]:
     from tests.checkpoints.planted_experts import expert_tables, plant_experts
     from tests.checkpoints.tiny import tiny_checkpoint
 
-    dense = {"llama": {"num_hidden_layers": 16}, "gpt2": {"n_layer": 12}, "gemma2": {"num_hidden_layers": 12}}
+    dense: dict[str, dict[str, Any]] = {
+        "llama": {"num_hidden_layers": 16},
+        "gpt2": {"n_layer": 12},
+        "gemma2": {"num_hidden_layers": 12},
+    }
     for seed, (model_type, layers) in enumerate(dense.items()):
         tiny_checkpoint(parent / model_type, model_type, seed=seed, **layers)
     tables = expert_tables(5, _EXPERTS, _NEURONS, shared=True, seed=3)

@@ -121,7 +121,13 @@ def _serve(dashboard: bool) -> None:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": dashboard, "dashboard_port": 0}
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 0,
+            "include_dashboard": dashboard,
+            "dashboard_port": 0,
+            "dashboard_agent_listen_port": 0,  # where another Ray has the usual one, the agent would take no jobs
+        },
     )
     nodes = []
     url = f"http://{cluster.webui_url}" if dashboard else ""

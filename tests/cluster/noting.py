@@ -33,7 +33,8 @@ class Note:
 
 
 def notes_file(store: str) -> Path:
-    return Path(f"{store}.notes")
+    """Beside a folder; what goes elsewhere is not noted."""
+    return Path(os.devnull) if "://" in store else Path(f"{store}.notes")
 
 
 def notes(store: Path) -> Sequence[Note]:

@@ -21,7 +21,7 @@ class TrivialWorker(NotingWorker):
     def __init__(self, store: StoreSettings, profile: ProfileSettings, threads: int) -> None:
         super().__init__(store, profile, threads)
         first = _First()
-        worker_module.load_blocks = first.load  # type: ignore[assignment]
+        worker_module.load_blocks = first.load
         worker_module.measure_block = first.measure
 
 

@@ -1,6 +1,8 @@
-"""Kubernetes' quantities as numbers."""
+"""Kubernetes' quantities as numbers, and how much memory a worker is promised."""
 
 import re
+
+from gated_ray.settings import ClusterSettings
 
 _SUFFIXES = {
     "": 1.0,
@@ -20,3 +22,10 @@ def quantity(text: str) -> float:
     found = re.fullmatch(r"([\d.]+)([A-Za-z]*)", text)
     assert found is not None, text
     return float(found[1]) * _SUFFIXES[found[2]]
+
+
+def memory_of_the_largest_unit(cluster: ClusterSettings) -> int:
+    """Bytes that a worker asks for when its units are as large as they may be, in bfloat16, each of one block."""
+    from gated_ray.cluster.capacity import Need
+
+    return Need(cluster.max_unit_bytes, 2 * cluster.max_unit_bytes).memory

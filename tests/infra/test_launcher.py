@@ -8,6 +8,8 @@ import pytest
 from jsonschema import ValidationError
 
 from tests.infra.manifests import INFRA, documents, job_commands
+from tests.infra.parsing import settings_of
+from tests.infra.quantities import memory_of_the_largest_unit
 
 FOLDER = INFRA / "launcher"
 CLOUDS = ("aws", "gcp")
@@ -117,3 +119,6 @@ def test_a_sweep_asks_for_no_more_than_the_cluster_has() -> None:
         worker = config(cloud)["available_node_types"]["worker"]
         assert int(given["cluster.workers"]) <= worker["max_workers"]
         assert float(given["cluster.gpus_per_worker"]) == worker["resources"]["GPU"]
+        (settings,) = settings_of("watch", *arguments)
+        assert worker["resources"]["CPU"] >= settings.cluster.cpus_per_worker
+        assert worker["resources"]["memory"] >= memory_of_the_largest_unit(settings.cluster)

@@ -1,6 +1,7 @@
 """Shell in infra/, in files and in YAML, is at least shell."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -52,3 +53,12 @@ def test_commands_of_pods_and_services() -> None:
     cron = document(INFRA / "kuberay" / "schedule.yaml", "CronJob")
     pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     assert (ROOT / "infra" / "kuberay" / Path(pod["containers"][0]["command"][1]).name).exists()
+
+
+def test_blocks_of_the_readme_are_shell_and_name_files_that_are_there() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (INFRA / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) >= 9
+    for block in blocks:
+        parses(block)
+        for name in re.findall(r"(?<![\w/$])infra/[\w./-]*\w", block):
+            assert (ROOT / name).exists(), name

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gated_ray.cluster.stopping import Stop
+from gated_ray.errors import StoppedError
+from gated_ray.watching.watch import run_watch
 from tests.jobs.running import call_job, started_job
 from tests.servers.hub_faults import always, on_resolve, refuse
 from tests.watching.watching import FOLDER, World, noted
@@ -80,9 +83,24 @@ def test_presets_list_what_they_say(world: World, preset: str, capsys: pytest.Ca
     assert "left out: 1 in watch.deny (two/model-GGUF)" in printed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_watch_that_stays(world: World, number: signal.Signals) -> None:
+def test_a_signal_between_two_passes(world: World, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    def wait(self: Stop, seconds: float) -> bool:
+        waited.append(seconds)
+        signal.raise_signal(number)
+        return self.asked
+
+    monkeypatch.setattr(Stop, "wait", wait)
+    with pytest.raises(StoppedError, match="between two passes") as raised:
+        run_watch(world.settings(every="1h"))
+    assert raised.value.signal_number == number
+    assert 3500 < waited[0] < 3600
+
+
+@pytest.mark.slow
+def test_a_watch_that_stays(world: World) -> None:
     """Pass after pass, whether or not one fails, until a signal ends it between two of them at once."""
     world.add("org/alien", world.alien)
     overrides = ("watch.authors=[org]", f"store.url={world.store.url}", "watch.every=1s")
@@ -95,6 +113,6 @@ def test_a_watch_that_stays(world: World, number: signal.Signals) -> None:
         job.wait_until(lambda: noted("org/alien", "refused", version=2) in world.notes())
         done = len(world.keys(f"{FOLDER}passes/"))
         job.wait_until(lambda: len(world.keys(f"{FOLDER}passes/")) > done)
-        job.process.send_signal(number)
-        assert job.process.wait(30) == 128 + number
+        job.process.send_signal(signal.SIGTERM)
+        assert job.process.wait(30) == 128 + signal.SIGTERM
     assert "stopped by" in job.output.read_text()

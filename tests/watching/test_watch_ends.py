@@ -16,7 +16,7 @@ from gated_ray.settings import StoreSettings, SweepSettings
 from gated_ray.store import bucket
 from gated_ray.watching import passes
 from gated_ray.watching.summary import Entry
-from tests.servers.hub_faults import always, refuse
+from tests.servers.hub_faults import always, on_cdn, refuse
 from tests.servers.s3 import S3Server
 from tests.watching.alone import sweep_alone
 from tests.watching.watching import FOLDER, World, commit_of, names, noted, refuse_sweeps
@@ -162,6 +162,24 @@ def test_nothing_is_noted_where_the_store_fails(world: World, monkeypatch: pytes
         assert world.keys("_watch/") == []
 
 
+def test_what_is_understood_and_cannot_be_read_is_no_refusal(world: World) -> None:
+    """The CDN, or what stands before it, may be what is wrong."""
+    world.add("org/one")
+    world.hub.faults.append(
+        always(refuse(404), where=lambda request: on_cdn(request) and not (request.range or "").startswith("bytes=0-"))
+    )
+    assert names(world.watch().failed) == {"org/one"}
+    assert world.notes() == {noted("org/one", "failed-1")}
+
+
+def test_other_settings_under_a_profiles_name_are_refused_also_where_there_is_no_news(world: World) -> None:
+    world.add("org/one")
+    world.watch()
+    settings = world.settings()
+    with pytest.raises(StoreError, match="with other settings"):
+        passes.Watch(replace(settings, profile=replace(settings.profile, weights="residual"))).make_pass()
+
+
 def test_a_folder_of_a_models_name_is_not_taken_for_it(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,9 +206,8 @@ def test_two_watchers_at_once_over_s3(world: World, moto: S3Server, monkeypatch:
     """They leave the dataset and the notes of one, and a listing that takes pages."""
     for name, value in moto.environment().items():
         monkeypatch.setenv(name, value)
-    for number in range(3):
-        world.add(f"org/model-{number}")
-    for number in range(9):
+    world.add("org/one")
+    for number in range(7):
         world.add(f"org/alien-{number}", world.alien)
     both_listed = Barrier(2)
 
@@ -203,12 +220,12 @@ def test_two_watchers_at_once_over_s3(world: World, moto: S3Server, monkeypatch:
     with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
         patch.setattr(passes, "run_sweep", sweep)
         for summary in pool.map(lambda _: shared.watch(), range(2)):
-            assert (len(summary.swept), len(summary.refused)) == (3, 9)
+            assert (len(summary.swept), len(summary.refused)) == (1, 7)
     world.watch()
     assert shared.notes() == world.notes()
     assert shared.neurons() == world.neurons()
-    shared.assert_sound(3)
+    shared.assert_sound(1)
     monkeypatch.setattr(bucket, "PAGE_KEYS", 5)
     refuse_sweeps(monkeypatch)
     summary = shared.watch()
-    assert (summary.unchanged, len(summary.refused_before)) == (3, 9)
+    assert (summary.unchanged, len(summary.refused_before)) == (1, 7)

@@ -9,6 +9,7 @@ import pytest
 from gated_ray.cluster.sweep import SweepResult
 from gated_ray.settings import StoreSettings, SweepSettings
 from gated_ray.watching import passes
+from tests.watching.alone import sweep_alone
 from tests.watching.watching import World, names, refuse_sweeps
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
@@ -64,6 +65,7 @@ def test_two_watchers_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     together_left = world.notes(), world.neurons()
 
     alone = replace(world, store=StoreSettings(url=f"{world.store.url}-alone"))
+    monkeypatch.setattr(passes, "run_sweep", sweep_alone)
     alone.watch()
     assert (alone.notes(), alone.neurons()) == together_left
     refuse_sweeps(monkeypatch)

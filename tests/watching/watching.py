@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gated_ray.settings import StoreSettings, SweepSettings, WatchListSettings, WatchSettings
+from gated_ray.settings import ClusterSettings, StoreSettings, SweepSettings, WatchListSettings, WatchSettings
 from gated_ray.store.objects import open_objects
 from gated_ray.store.verify import verify_store
 from gated_ray.watching import passes
@@ -45,7 +45,7 @@ class World:
 
     def settings(self, **watch: Any) -> WatchSettings:
         chosen = WatchListSettings(**({"authors": ["org"]} | watch))
-        return WatchSettings(watch=chosen, store=self.store, profile=QUICK)
+        return WatchSettings(watch=chosen, store=self.store, profile=QUICK, cluster=ClusterSettings(workers=1))
 
     def watch(self, dry_run: bool = False, **watch: Any) -> Summary:
         """One pass."""
