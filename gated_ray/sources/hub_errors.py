@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from huggingface_hub.errors import (
@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub.utils import build_hf_headers, parse_ratelimit_headers
 
 from gated_ray.errors import AccessError, GatedRayError, InputError, ReferenceNotFoundError, TransientError
 from gated_ray.sources.remote.retry import OverloadedError
@@ -67,7 +67,7 @@ def translated_errors(endpoint: str, repo: str, revision: str | None = None, *, 
         status = error.response.status_code
         if status == _NOT_FOUND:
             raise InputError(f"{name}: the Hub answered {status}{hint}") from error
-        raise _refused(name, status, error.response.headers.get("Retry-After")) from error
+        raise _refused(name, status, _retry_after(error.response.headers)) from error
     except OfflineModeIsEnabled as error:
         raise InputError(f"{name}: HF_HUB_OFFLINE forbids to ask the Hub; unset it, or give a folder") from error
     except (HTTPError, OSError) as error:
@@ -104,6 +104,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _retry_after(headers: Mapping[str, str]) -> str | None:
+    """The Hub names no Retry-After where a rate limit is used up, but the seconds until its window of five minutes ends."""
+    if (limit := parse_ratelimit_headers(headers)) is not None and limit.remaining == 0:
+        return str(limit.reset_in_seconds + 1)
+    return headers.get("Retry-After")
 
 
 def _refused(name: str, status: int, retry_after: str | None) -> GatedRayError:

@@ -421,3 +421,11 @@ def test_what_is_no_listing(
     assert said in message
     assert message.endswith("check HF_ENDPOINT")
     assert not pauses
+
+
+def test_a_rate_limit_that_is_used_up_is_waited_for_as_the_hub_says_it(hub: HubServer, pauses: list[float]) -> None:
+    """Without Retry-After: 500 requests in five minutes, none of which is left for the next 52 seconds."""
+    headers = {"RateLimit": '"api";r=0;t=52', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'}
+    hub.faults.append(first(1, lambda _: Response(429, headers, b"{}"), on_listing))
+    assert list(list_models(Filters())) == []
+    assert max(pauses) > 50

@@ -116,3 +116,31 @@ def test_a_watch_that_stays(world: World) -> None:
         job.process.send_signal(signal.SIGTERM)
         assert job.process.wait(30) == 128 + signal.SIGTERM
     assert "stopped by" in job.output.read_text()
+
+
+@pytest.mark.slow
+def test_sigterm_within_a_sweep(world: World) -> None:
+    """What was not reached is told, and the next pass does it."""
+    world.add("org/one")
+    world.add("org/alien", world.alien)
+    reading, go_on = Event(), Event()
+
+    def hold(request: Request) -> None:
+        if on_cdn(request) and "SIGTERM" not in (request.range or "") and not is_header(request):
+            reading.set()
+            go_on.wait(60)
+
+    world.hub.faults.append(hold)
+    overrides = ("watch.authors=[org]", f"store.url={world.store.url}", "profile.regions=none", "cluster.workers=1")
+    try:
+        with started_job("watch", *overrides, "cluster.grace_seconds=0", cwd=ROOT) as job:
+            job.wait_until(reading.is_set)
+            job.process.send_signal(signal.SIGTERM)
+            assert job.process.wait(60) == 128 + signal.SIGTERM
+    finally:
+        go_on.set()
+    latest = world.latest()
+    assert latest["stopped"]
+    assert {entry["model"] for entry in latest["left"]} == {"org/one", "org/alien"}
+    assert "not reached: org/one" in job.output.read_text()
+    assert world.notes() == set()
