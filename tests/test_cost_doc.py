@@ -62,6 +62,48 @@ def test_what_is_quoted_from_the_settings_is_there() -> None:
             assert line.startswith("#") or f"cluster.{key}" in PAGE.read_text(), key
 
 
+def test_the_lines_quoted_are_those_of_the_code() -> None:
+    code = "".join(path.read_text() for path in (PAGE.parent.parent / "gated_ray").rglob("*.py"))
+    page = PAGE.read_text()
+    for words in _QUOTED:
+        assert words in page, f"no longer on the page: {words}"
+        assert words in code, f"no longer in the code: {words}"
+
+
+_QUOTED = (
+    "starting Ray on this machine ...",
+    "still waiting for a worker to start; each needs ",
+    "a model needs larger workers: each is promised ",
+    "a worker was given up, ",
+    "the server asks to wait ",
+    "architectures.extra=",
+    "its worker died (out of memory?)",
+    "out of memory",
+    "no worker keeps running: ",
+    "not done: ",
+    "what is done is kept, run the same command again to go on",
+    "; try again later",
+    "the server is overloaded (",
+    "a gated repository that you have no access to; ",
+    "set HF_TOKEN or run `hf auth login`",
+    "; run again when it is complete",
+    ": cannot reach S3: ",
+    "; tried again for ",
+    "; check the AWS keys and the bucket's policy",
+    "no S3 credentials, which public buckets need too; ",
+    "; make room, then run the same command again",
+    "with other settings: ",
+    "give the same settings or another profile.name=",
+    "); please report it",
+    "no Ray cluster there",
+    "not published",
+    "cannot be read as ",
+    "no publication names this file",
+    "lies in no partition",
+)
+"""Of lines that the page quotes, the pieces that never change."""
+
+
 def counted(front: S3Proxy) -> Requests:
     """Requests since the last call, by what S3 charges for."""
     counts = Counter(map(_kind, front.log))

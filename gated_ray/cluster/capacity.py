@@ -89,7 +89,7 @@ def worker_count(cluster: ClusterSettings, size: WorkerSize) -> int:
     Raises:
         InputError: this machine has no room for one.
     """
-    room = sum(_fitting(node, size) for node in _nodes())
+    room = room_for(size)
     if ray_address(cluster.address) != "local":
         return cluster.workers or max(1, room)
     if room == 0:
@@ -104,6 +104,11 @@ def worker_count(cluster: ClusterSettings, size: WorkerSize) -> int:
             file=sys.stderr,
         )
     return min(cluster.workers or room, room)
+
+
+def room_for(size: WorkerSize) -> int:
+    """Workers that the nodes that are there now could hold, if they did nothing else."""
+    return sum(_fitting(node, size) for node in _nodes())
 
 
 def _nodes() -> list[dict[str, float]]:

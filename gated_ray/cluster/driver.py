@@ -95,7 +95,7 @@ class Driver:
     def _take_plans(self, seconds: float) -> None:
         if self.stopped is not None:
             return
-        self.planner.hold(self.ledger.units > _MOST_UNITS)
+        self._hold_if_enough()
         for each in self.planner.take(seconds):
             if isinstance(each, ModelPlan):
                 self._begin(each)
@@ -103,9 +103,13 @@ class Driver:
                 self._cannot_begin(each)
                 if each.kind == "store":
                     self._stop(each.message.removeprefix(f"{each.reference}: "))
+        self._hold_if_enough()
         if self.planner.is_over and self._planning:
             self._planning = False
             self.when_planned(self)
+
+    def _hold_if_enough(self) -> None:
+        self.planner.hold(self.ledger.units > _MOST_UNITS)
 
     def _begin(self, plan: ModelPlan) -> None:
         tasks = self.ledger.begin(plan, self.planner.order[plan.reference])

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorUnavailableError, RayError
 
-from gated_ray.cluster.capacity import worker_count, worker_size
+from gated_ray.cluster.capacity import room_for, worker_count, worker_size
 from gated_ray.cluster.worker import IN_FLIGHT, WorkerActor
 from gated_ray.settings import SweepSettings
 
@@ -17,7 +17,7 @@ _MOST_REST_SECONDS = 30.0
 _MOST_DEATHS = 3
 """New actors that die before they answer, after which no other is tried: it is not the unit's fault."""
 _MOST_DOWN_SECONDS = 600.0
-"""How long Ray may take to restart an actor; a node may have to come first."""
+"""How long Ray may take to restart an actor where there is room for it."""
 _PROBE_SECONDS = 60.0
 """After which a ping is sent anew: one sent before an actor first ran waits for ever if that actor crashes while it starts."""
 _SAY_EVERY_SECONDS = 60.0
@@ -149,7 +149,7 @@ class Pool:
         # sys.exit and an error in its constructor are final; from anything else Ray restarts it by itself.
         final = not isinstance(error, ActorUnavailableError)
         slot.deaths += final
-        if slot.deaths >= _MOST_DEATHS or now - slot.down_since > _MOST_DOWN_SECONDS:
+        if slot.deaths >= _MOST_DEATHS or (now - slot.down_since > _MOST_DOWN_SECONDS and self._has_room()):
             self._give_up(slot, error)
             return
         if final:
@@ -157,6 +157,10 @@ class Pool:
             slot.actor = self._start()
         slot.rests_until = now + min(_REST_SECONDS * 2 ** min(slot.rests, 10), _MOST_REST_SECONDS)
         slot.rests += 1
+
+    def _has_room(self) -> bool:
+        """Whether the nodes that are there could hold more workers than run: else those that do not run wait for nodes."""
+        return room_for(self._size) > sum(slot.healthy for slot in self.slots)
 
     def _give_up(self, slot: Slot, error: RayError) -> None:
         self.slots.remove(slot)

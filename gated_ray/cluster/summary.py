@@ -2,25 +2,22 @@
 
 from collections.abc import Sequence
 
-import pyarrow.compute as pc
-
 from gated_ray.cluster.events import emit
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import PlannedModel
-from gated_ray.cluster.tables import gigabytes, print_summary
+from gated_ray.cluster.tables import gigabytes, print_models
 from gated_ray.store.catalogue import read_partitions
 from gated_ray.store.objects import Objects
-from gated_ray.store.schemas import LAYERS, MODELS
 from gated_ray.vocabulary import counted
 
 
 def summarise(
-    objects: Objects, done: Sequence[PlannedModel], failures: Sequence[Failure], seconds: float, log: str
+    objects: Objects | None, done: Sequence[PlannedModel], failures: Sequence[Failure], seconds: float, log: str
 ) -> None:
     """Print the table of all models that are done, or tell of it as an event.
 
     Args:
-        objects: the store.
+        objects: the store; None for numbers without a table.
         done: models that are published.
         failures: what could not be done.
         seconds: how long the sweep took.
@@ -29,21 +26,14 @@ def summarise(
     Raises:
         StoreError, TransientError: the store cannot be read back.
     """
-    layers, models = LAYERS.empty_table(), MODELS.empty_table()
-    if store := read_partitions(objects, [model.partition for model in done]):
-        models = store.models()
-        if log == "text":
-            layers = store.layers()
-    if log == "text":
-        print_summary(layers, models, failures, seconds)
+    neurons = sum(model.neurons for model in done)
+    if log == "json":
+        emit("summary", models=len(done), neurons=neurons, failures=len(failures), seconds=seconds)
         return
-    emit(
-        "summary",
-        models=models.num_rows,
-        neurons=pc.sum(models["neurons"]).as_py() or 0,
-        failures=len(failures),
-        seconds=seconds,
-    )
+    if objects and (store := read_partitions(objects, [model.partition for model in done])):
+        print_models(store.layers(), store.models())
+    counts = {"model": len(done), "neuron": neurons, "failure": len(failures)}
+    print(f"{', '.join(counted(count, noun) for noun, count in counts.items())}, {seconds:.1f} s")
 
 
 def what_is_left(models: Sequence[PlannedModel], units: int, size: int, unplanned: Sequence[str], log: str) -> str:

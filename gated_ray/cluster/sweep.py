@@ -74,7 +74,8 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
         failures = tuple(sorted(ledger.failures.values(), key=lambda failure: order[failure.reference]))
         done = [model for model in models if ledger.is_done(model.partition)]
         try:
-            summarise(objects, done, failures, time.monotonic() - started, settings.log)
+            # A store that is gone is not asked, nor does who is in a hurry wait for a table.
+            summarise(None if driver.stopped else objects, done, failures, time.monotonic() - started, settings.log)
         finally:  # what failed is said even where the store cannot be read back
             _print_failures(failures, settings)
         if stop.asked and (ledger.left or driver.unplanned):

@@ -96,7 +96,7 @@ def print_plan(models: Sequence[PlannedModel], failures: Sequence[Failure]) -> N
     )
 
 
-def print_summary(layers: pa.Table, models: pa.Table, failures: Sequence[Failure], seconds: float) -> None:
+def print_models(layers: pa.Table, models: pa.Table) -> None:
     """One row a published model of this sweep: neurons, share of each class in percent, seconds of work, GB read.
 
     Below it, what is to be known of how models were read.
@@ -104,8 +104,6 @@ def print_summary(layers: pa.Table, models: pa.Table, failures: Sequence[Failure
     Args:
         layers: rows of the layers table of these models.
         models: their rows of the models table.
-        failures: what could not be done.
-        seconds: how long the sweep took.
     """
     out = _console()
     table = _table("Share of each class, %")
@@ -128,14 +126,10 @@ def print_summary(layers: pa.Table, models: pa.Table, failures: Sequence[Failure
             f"{row['seconds']:.1f}",
             gigabytes(row["bytes_read"]),
         )
-    if models.num_rows:
-        _print(out, table)
-        out.print(_LEGEND)
-        rows = models.to_pylist()
-        _print_notes(out, rows, (row["model_name"] for row in rows))
-    neurons = pc.sum(models["neurons"]).as_py() or 0
-    counts = {"model": models.num_rows, "neuron": neurons, "failure": len(failures)}
-    out.print(f"{', '.join(counted(count, noun) for noun, count in counts.items())}, {seconds:.1f} s")
+    _print(out, table)
+    out.print(_LEGEND)
+    rows = models.to_pylist()
+    _print_notes(out, rows, (row["model_name"] for row in rows))
 
 
 def gigabytes(count: int) -> str:

@@ -1,11 +1,13 @@
 """What became of the models that were listed at the last pass and are not listed now."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from gated_ray.errors import GatedRayError
 from gated_ray.sources.hub_listing import Whereabouts, whereabouts
-from gated_ray.store.objects import concurrently
+from gated_ray.store.objects import Objects, concurrently
+from gated_ray.watching.notes import RENAMED, Notes, Subject
+from gated_ray.watching.standing import aliases, published
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,20 @@ def departures(names: Iterable[str]) -> Departures:
         else:
             renamed.append(Renamed(name, found.name, found.commit))
     return Departures(tuple(renamed), tuple(deleted), tuple(no_longer_listed), unanswered)
+
+
+def keep_renamed(renamed: Sequence[Renamed], notes: Notes, objects: Objects, profile: str) -> tuple[Renamed, ...]:
+    """The same, each with the name that the store keeps its commit under, which is noted: it need not be measured again."""
+    before = [Subject(each.old, each.commit) for each in renamed]
+    kept_as = aliases(notes, before)  # not every rename is the first
+    before = [kept_as.get(subject, subject) for subject in before]
+    there = published(objects, before, profile)
+    found = []
+    for each, subject in zip(renamed, before, strict=True):
+        if subject in there:
+            notes.add(Subject(each.new, each.commit), RENAMED, subject.model)
+        found.append(replace(each, kept_as=subject.model if subject in there else None))
+    return tuple(found)
 
 
 def _ask(name: str) -> Whereabouts | GatedRayError:

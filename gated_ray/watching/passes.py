@@ -15,9 +15,9 @@ from gated_ray.sources.hub import hub_endpoint
 from gated_ray.sources.hub_listing import list_models
 from gated_ray.store.objects import open_objects
 from gated_ray.store.profiles import claim_profile, read_profile
-from gated_ray.watching.departures import Departures, departures
+from gated_ray.watching.departures import Departures, departures, keep_renamed
 from gated_ray.watching.filters import Selection, hub_filters, recorded_filters, select
-from gated_ray.watching.notes import RENAMED, Notes, Subject, refused, watch_folder
+from gated_ray.watching.notes import Notes, Subject, refused, watch_folder
 from gated_ray.watching.outcomes import Outcomes
 from gated_ray.watching.printing import print_summary
 from gated_ray.watching.rules import rules_digest
@@ -61,7 +61,9 @@ class Watch:
         selection = select(list_models(self._filters), self._settings.watch)
         notes = Notes(self._objects, self._folder)
         earlier = self._earlier()
-        gone = self._departures(selection, earlier, notes)
+        listed = {model.name for model in selection.kept}.union(*selection.left_out.values())
+        gone = departures(earlier.listed.keys() - listed)
+        gone = replace(gone, renamed=keep_renamed(gone.renamed, notes, self._objects, self._profile))
         sizes = _under_kept_names(selection, notes)
         open_ = [subject for subject in sizes if refused(self._rules) not in notes.of(subject)]
         there = published(self._objects, open_, self._profile)
@@ -93,22 +95,6 @@ class Watch:
         """The summary before this one, without its models where other filters were looked through."""
         earlier = read_earlier(self._objects, self._folder)
         return earlier if earlier.filters == self._recorded else replace(earlier, listed={})
-
-    def _departures(self, selection: Selection, earlier: Earlier, notes: Notes) -> Departures:
-        """What became of names that are no longer listed; where a commit is kept under its old name, that is noted."""
-        listed = {model.name for model in selection.kept}.union(*selection.left_out.values())
-        gone = departures(earlier.listed.keys() - listed)
-        before = {each: Subject(each.old, each.commit) for each in gone.renamed}
-        kept_as = aliases(notes, before.values())
-        before = {each: kept_as.get(subject, subject) for each, subject in before.items()}
-        there = published(self._objects, before.values(), self._profile)
-        renamed = []
-        for each, subject in before.items():
-            if subject in there:
-                notes.add(Subject(each.new, each.commit), RENAMED, subject.model)
-                each = replace(each, kept_as=subject.model)
-            renamed.append(each)
-        return replace(gone, renamed=tuple(renamed))
 
     def _within_limit(
         self, found: Sequence[Standing], sizes: Mapping[Subject, int | None], outcomes: Outcomes

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from tests.chaos.arena import Arena
 from tests.chaos.front import DROPPED, Arrival, Kind, Point
 from tests.chaos.obedient import EXIT, OTHER_BUILD
+from tests.jobs.running import wait_until
 from tests.servers.hub_faults import Condition, anywhere, first, reset_after, sometimes
 from tests.servers.hub_http import Response
 from tests.servers.s3_proxy import slow_down
@@ -115,7 +116,14 @@ _is_put: Condition = lambda request: request.method == "PUT"  # noqa: E731
 
 
 def zombie(
-    arena: Arena, number: int, kind: Kind = "raw", *, other_build: bool = False, kills_driver: bool = False
+    arena: Arena,
+    number: int,
+    kind: Kind = "raw",
+    after: int = 0,
+    *,
+    other_build: bool = False,
+    kills_driver: bool = False,
+    wakes_at: Kind | None = None,
 ) -> None:
     """A worker falls silent while it commits a unit, and goes on when the sweep, which took it for dead, is over.
 
@@ -123,34 +131,76 @@ def zombie(
         arena: where.
         number: of the unit.
         kind: what it writes as it falls silent; that arrives late, and what it writes next.
+        after: how many requests of that kind it makes before.
         other_build: its tables are other bytes than those of the worker that did the unit in its stead.
         kills_driver: nobody is there to take it for dead.
+        wakes_at: it goes on earlier, when the first request of this kind comes that publishes its model; that waits.
     """
-    wake, ended = threading.Event(), threading.Event()
+    ended = threading.Event()
 
     def begin(arrival: Arrival) -> Response:
-        def of_it(other: Arrival, kind: Kind) -> bool:
-            return (other.kind, other.unit, other.sender) == (kind, arrival.unit, arrival.sender)
+        skipped = iter(range(after))
 
-        arena.front.points.append(Point(lambda other: of_it(other, kind), fall_silent))
-        arena.front.points.append(Point(lambda other: of_it(other, "end"), lambda _: ended.set()))
+        def falls(other: Arrival) -> bool:
+            return _same(other, arrival, kind) and next(skipped, None) is None
+
+        def fall(other: Arrival) -> None:
+            _fall_silent(arena, other, ended, kills_driver, wakes_at)
+
+        arena.front.points.append(Point(falls, fall))
+        arena.front.points.append(Point(lambda other: _same(other, arrival, "end"), lambda _: ended.set()))
         return Response(200, body=OTHER_BUILD.encode() if other_build else b"")
 
-    def fall_silent(arrival: Arrival) -> None:
-        if arrival.sender is None or not arrival.sender.is_alive:
-            return
-        worker, node = arrival.sender, arena.cluster.cut_off(arrival.sender)
-        if kills_driver:
-            arena.end_driver(signal.SIGKILL, _KILLED)
-
-        def go_on() -> None:
-            worker.send(signal.SIGCONT)
-            wake.set()
-            came = ended.wait(_PATIENCE_SECONDS)
-            arena.cluster.remove(node)
-            assert came, "the zombie wrote nothing late"
-
-        arena.afterwards.append(go_on)
-        wake.wait(3 * _PATIENCE_SECONDS)
-
     arena.front.at("begin", number, begin)
+
+
+def zombie_publisher(arena: Arena, number: int, kind: Kind = "record") -> None:
+    """A worker falls silent while it publishes a model, which another one then does, and goes on when the sweep is over."""
+    ended = threading.Event()
+
+    def act(arrival: Arrival) -> None:
+        arena.front.points.append(Point(lambda other: _same(other, arrival, "end"), lambda _: ended.set()))
+        _fall_silent(arena, arrival, ended)
+
+    arena.front.at(kind, number, act)
+
+
+def _fall_silent(
+    arena: Arena, arrival: Arrival, ended: threading.Event, kills_driver: bool = False, wakes_at: Kind | None = None
+) -> None:
+    """Stop a worker whose request is on the way until the sweep is over, or until it comes to something.
+
+    Args:
+        arena: where.
+        arrival: the request.
+        ended: set once the worker has done what it was at.
+        kills_driver: see `zombie`.
+        wakes_at: see `zombie`.
+    """
+    worker = arrival.sender
+    if worker is None or not worker.is_alive:
+        return
+    node, wake = arena.cluster.cut_off(worker), threading.Event()
+    if kills_driver:
+        arena.end_driver(signal.SIGKILL, _KILLED)
+
+    def go_on() -> None:
+        if wake.is_set():
+            return
+        worker.send(signal.SIGCONT)
+        wake.set()
+        came = wait_until(lambda: ended.is_set() or not worker.is_alive, _PATIENCE_SECONDS)
+        arena.cluster.remove(node)
+        assert came, "the zombie did not go on"
+
+    arena.afterwards.append(go_on)
+    if wakes_at is not None:
+        arena.front.points.append(
+            Point(lambda other: other.kind == wakes_at and arrival.unit.startswith(other.unit), lambda _: go_on())
+        )
+    wake.wait(3 * _PATIENCE_SECONDS)
+
+
+def _same(one: Arrival, other: Arrival, kind: Kind) -> bool:
+    """Whether one is of this kind, and of the same unit and sender as the other."""
+    return (one.kind, one.unit, one.sender) == (kind, other.unit, other.sender)

@@ -99,13 +99,14 @@ class Front(S3Proxy):
 
     def _answer(self, request: Request) -> Response:
         arrival = self._arrive(request)
-        for refusal in self.refusals:
+        is_of_store = arrival.kind not in ("begin", "end")
+        for refusal in self.refusals if is_of_store else ():
             if (fault := refusal(request)) is not None:
                 return fault(Response(200))
         early, late = self._due(arrival)
         if (own := self._act(early, arrival)) is not None:
             return own
-        response = Response(200) if request.path.startswith((BEGIN, END)) else super()._answer(request)
+        response = super()._answer(request) if is_of_store else Response(200)
         if (own := self._act(late, arrival)) is not None:
             return own
         return response

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gated_ray.cluster.units import Unit
+from gated_ray.cluster.units import Publishing, Receipt, Unit
 from gated_ray.cluster.worker import Worker
 from gated_ray.settings import StoreSettings
 from gated_ray.store import units as store_units
@@ -48,6 +48,12 @@ class ObedientWorker(Worker):
             return super()._measure(unit)
         finally:
             self._tell(END + name)
+
+    def publish(self, task: Publishing) -> Receipt:
+        try:
+            return super().publish(task)
+        finally:
+            self._tell(END + task.partition.path)
 
     def _tell(self, path: str) -> str:
         """Say something to the front, and hear what it answers."""

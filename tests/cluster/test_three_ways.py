@@ -58,6 +58,9 @@ def test_the_same_command_in_three_ways(tmp_path: Path) -> None:
             lacking = run(command([*models, tmp_path / "missing"]))
             assert lacking.returncode == 1, f"{way}: {lacking.stdout}{lacking.stderr}"
             assert f"FAILED {tmp_path / 'missing'}" in lacking.stdout + lacking.stderr
+            if way == "submitted":
+                assert "' succeeded" in whole.stdout
+                assert "' failed" in lacking.stdout
             assert_sound(store, len(models))
             kept = store.rename(tmp_path / way)
             files[way] = published_files(kept)

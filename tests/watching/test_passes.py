@@ -4,6 +4,7 @@ import pytest
 
 from gated_ray.store.objects import open_objects
 from gated_ray.watching import passes
+from gated_ray.watching.departures import Departures
 from gated_ray.watching.rules import rules_digest
 from gated_ray.watching.summary import Entry
 from tests.servers.hub_faults import always, on_resolve, refuse
@@ -81,7 +82,7 @@ def test_deleted_or_no_longer_fitting(world: World, monkeypatch: pytest.MonkeyPa
     world.add("org/unpopular", downloads=50)
     world.add("org/stays", downloads=50)
     world.watch(authors=[], min_downloads=0, allow=["org/*"])
-    world.watch(min_downloads=10)
+    assert world.watch(min_downloads=10).departures == Departures(), "other filters list others"
     world.hub.remove_repo("org/gone")
     assert world.watch(min_downloads=10).departures.deleted == (), "it was not looked at by these filters"
     world.add("org/unpopular", downloads=5)
@@ -94,6 +95,19 @@ def test_deleted_or_no_longer_fitting(world: World, monkeypatch: pytest.MonkeyPa
     assert world.watch().departures.deleted == ("org/stays",)
     assert world.watch().departures.deleted == (), "told once"
     world.assert_sound(3)
+
+
+def test_what_is_left_out_now_has_not_departed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add("org/one")
+    size = sum(file.stat().st_size for file in world.model.glob("*.safetensors"))
+    world.watch(max_bytes=size)
+    world.add("org/one", world.large, version=2)
+    refuse_sweeps(monkeypatch)
+    world.hub.clear_log()
+    summary = world.watch(max_bytes=size)
+    assert summary.left_out == {"max_bytes": ("org/one",)}
+    assert summary.departures == Departures()
+    assert world.requests() == ["/api/models"]
 
 
 def test_a_name_that_cannot_be_asked_for_is_asked_for_again(world: World) -> None:
