@@ -202,8 +202,8 @@ class WatchListSettings:
     """In the last 30 days, as the Hub counts."""
     newest: int | None = None
     """Only so many, those that were made last."""
-    max_bytes: int | None = None
-    """Of weights."""
+    max_bytes: float | None = None
+    """Of weights; a number that may be written as ``20e9``."""
     allow: list[str] = field(default_factory=list)
     """Shell patterns on ``org/name``, of which one must fit; none let every model pass."""
     deny: list[str] = field(default_factory=list)
@@ -220,7 +220,7 @@ class WatchListSettings:
             raise InputError(f"watch.name={self.name!r}: use letters, digits, '.', '_' and '-'")
         for name, least in (("min_downloads", 0), ("newest", 1), ("max_bytes", 1), ("attempts", 1)):
             value = getattr(self, name)
-            if value is not None and value < least:
+            if value is not None and not least <= value < float("inf"):
                 raise InputError(f"watch.{name}={value}: must be at least {least}")
         if self.every is not None and not self.every_seconds:
             raise InputError(f"watch.every={self.every!r}: give a number and a unit, as in 90s, 30m, 6h or 1d")

@@ -4,7 +4,27 @@ import traceback
 from dataclasses import dataclass
 
 from gated_ray.cluster.units import internal_error
-from gated_ray.errors import AccessError, GatedRayError, InputError, StoreError, TransientError
+from gated_ray.errors import (
+    AccessError,
+    CheckpointError,
+    GatedRayError,
+    InputError,
+    ReferenceNotFoundError,
+    StoreError,
+    TransientError,
+    UnsupportedError,
+)
+
+
+_KINDS: dict[type[Exception], str] = {
+    AccessError: "access",
+    ReferenceNotFoundError: "model",
+    CheckpointError: "model",
+    UnsupportedError: "model",
+    InputError: "input",
+    StoreError: "store",
+    TransientError: "transient",
+}
 
 
 @dataclass(frozen=True)
@@ -26,8 +46,7 @@ class Failure:
 
 def kind_of(error: Exception) -> str:
     """Who can act on an error: see `Receipt`."""
-    kinds = {AccessError: "access", InputError: "input", StoreError: "store", TransientError: "transient"}
-    for family, kind in kinds.items():
+    for family, kind in _KINDS.items():
         if isinstance(error, family):
             return kind
     return "transient" if isinstance(error, GatedRayError | OSError) else "bug"

@@ -103,8 +103,11 @@ class Ledger:
 
     @property
     def left(self) -> list[PlannedModel]:
-        """Models that are open, and of which nothing was given up."""
-        return [self.models[partition] for partition in self._open if partition not in self._given_up]
+        """Models that are open, and of which nothing was given up, in the order asked for."""
+        left = [partition for partition in self._open if partition not in self._given_up]
+        return [
+            self.models[partition] for partition in sorted(left, key=lambda each: self._open[each].publication.order)
+        ]
 
     @property
     def units_left(self) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from types import FrameType
 
 from gated_ray.errors import StoppedError
 
+_LOOK_SECONDS = 0.1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -17,12 +18,11 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
-        self._asked = threading.Event()
         self._since = 0.0
 
     @property
     def asked(self) -> bool:
-        return self._asked.is_set()
+        return self.signal is not None
 
     @property
     def seconds(self) -> float:
@@ -35,7 +35,11 @@ class Stop:
 
     def wait(self, seconds: float) -> bool:
         """Sleep until the time is over or the process is asked to stop; whether it is."""
-        return self._asked.wait(seconds)
+        end = time.monotonic() + seconds
+        # Not by an Event: its lock may be held where a signal is heard, which would then wait for itself.
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_SECONDS))
+        return self.asked
 
     def listen(self) -> None:
         """Take the signals, from whoever had them; `ray.init` takes SIGTERM. Only the main thread can."""
@@ -51,7 +55,6 @@ class Stop:
         if self.asked:  # asked twice: whoever asks is in a hurry
             raise self.error("at once; what is done is kept, run the same command again to go on")
         self.signal, self._since = signal.Signals(number), time.monotonic()
-        self._asked.set()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from gated_ray.cluster.session import connect, ray_address
 from gated_ray.cluster.stopping import Stop, stopping
 from gated_ray.cluster.summary import summarise, what_is_left
 from gated_ray.cluster.tables import print_plan
-from gated_ray.errors import GatedRayError, InputError
+from gated_ray.errors import GatedRayError, InputError, StoppedError
 from gated_ray.settings import SweepSettings
 from gated_ray.store.keys import Partition
 from gated_ray.store.objects import Objects, open_objects
@@ -38,11 +38,13 @@ class SweepResult:
         models: every model that could be planned, and how much of it remained to be done.
         failures: everything asked for that is not in the store.
         units_done: units that the store lacked when their model was planned, those that failed included.
+        stop: where a signal came, though all was done by then.
     """
 
     models: tuple[PlannedModel, ...]
     failures: tuple[Failure, ...]
     units_done: int
+    stop: StoppedError | None = None
 
 
 def run_sweep(settings: SweepSettings) -> SweepResult:
@@ -80,7 +82,8 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
             _print_failures(failures, settings)
         if stop.asked and (ledger.left or driver.unplanned):
             raise stop.error(what_is_left(ledger.left, *ledger.units_left, driver.unplanned, settings.log))
-    return SweepResult(models, failures, sum(model.units_left for model in models))
+        stopped = stop.error("after the last unit") if stop.asked else None
+    return SweepResult(models, failures, sum(model.units_left for model in models), stopped)
 
 
 def _drive(settings: SweepSettings, objects: Objects, stop: Stop) -> Driver:

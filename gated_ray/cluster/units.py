@@ -83,7 +83,8 @@ class Receipt:
 
     Attributes:
         error: None where it is in the store, else the one line for the user.
-        kind: the error's class by who can act on it: ``input``, ``access``, ``store``, ``transient`` or ``bug``.
+        kind: the error's class by who can act on it: ``model`` (it cannot be read as it is), ``access``, ``input`` (what else
+            the user set), ``store``, ``transient`` or ``bug``.
         again: units that turned out not to be in the store as recorded.
         traceback: for ``debug=true``.
         phases: seconds of work by phase: ``reading``, ``computing``, ``committing`` or ``publishing``.

@@ -63,7 +63,7 @@ class Outcomes:
         """
         if failure.kind == "store":
             raise StoreError(failure.message)
-        if failure.kind == "input":
+        if failure.kind == "model":
             self.refuse(subject, failure)
         else:
             self.fail(subject, failure)

@@ -73,7 +73,7 @@ class Watch:
         stopped: StoppedError | None = None
         if not self._settings.dry_run:
             try:
-                self._sweep(to_sweep, there, outcomes)
+                stopped = self._sweep(to_sweep, there, outcomes)
             except StoppedError as error:
                 stopped = error
             notes.write()
@@ -115,11 +115,13 @@ class Watch:
                 dropped.add(subject)
         return [each for each in to_sweep if each.subject not in dropped]
 
-    def _sweep(self, to_sweep: Sequence[Standing], there: frozenset[Subject], outcomes: Outcomes) -> None:
+    def _sweep(
+        self, to_sweep: Sequence[Standing], there: frozenset[Subject], outcomes: Outcomes
+    ) -> StoppedError | None:
         """Sweep them all at once, so that the largest units of all models go first, and note what came of each."""
         subjects = [each.subject for each in to_sweep]
         if not subjects:
-            return
+            return None
         if hidden := next((subject.model for subject in subjects if Path(subject.model).is_dir()), None):
             raise InputError(
                 f"{hidden}: a folder of that name is here, which would be taken for the model; run elsewhere"
@@ -134,6 +136,7 @@ class Watch:
                     outcomes.succeed(subject)
             raise
         outcomes.take_in(subjects, result)
+        return result.stop
 
     def _sweep_settings(self, subjects: Sequence[Subject]) -> SweepSettings:
         settings = self._settings

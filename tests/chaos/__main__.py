@@ -1,4 +1,4 @@
-"""``python -m tests.chaos``: all scenarios on both S3 servers, then random schedules; ``--record`` writes RESULTS.md."""
+"""``python -m tests.chaos``: all scenarios on both S3 servers, then random schedules; writes RESULTS.md."""
 
 import argparse
 import sys
@@ -60,7 +60,7 @@ def main(names: Sequence[str], seeds: Sequence[int], record: bool) -> bool:
 _HEAD = (
     "# Chaos: what was done to sweeps, and what it took to set them right",
     "",
-    "Written by `python -m tests.chaos --record`; `python -m tests.chaos --only NAME` or `--seed N` does one again. Four small",
+    "Written by `python -m tests.chaos`; `python -m tests.chaos --only NAME` or `--seed N` does one again. Four small",
     "models of 60 units, a cluster of two nodes, an S3 server behind a front that commits faults at counted requests. `ok`: every",
     "sweep ended with the exit code that its faults allow; the store then held the keys and the bytes of an undisturbed sweep",
     "(but for the seconds that it took), every neuron once, `jobs.verify` found nothing, and no process was left.",
@@ -96,7 +96,6 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=20, help="how many random schedules, from 0")
     parser.add_argument("--seed", type=int, help="this one alone, and no scenario")
     parser.add_argument("--only", choices=SCENARIOS, help="this scenario alone")
-    parser.add_argument("--record", action="store_true", help=f"write {_RESULTS.name}")
     options = parser.parse_args()
     if options.seed is not None:
         chosen: tuple[Sequence[str], Sequence[int]] = (), (options.seed,)
@@ -104,4 +103,4 @@ if __name__ == "__main__":
         chosen = (options.only,), ()
     else:
         chosen = tuple(SCENARIOS), range(options.seeds)
-    sys.exit(0 if main(*chosen, options.record) else 1)
+    sys.exit(0 if main(*chosen, record=len(chosen[0]) > 1) else 1)

@@ -15,6 +15,7 @@ from tests.chaos.front import Front
 from tests.chaos.models import MAX_UNIT_BYTES
 from tests.chaos.processes import Process, process
 from tests.jobs.running import wait_until
+from tests.servers.hub_faults import Hook
 from tests.servers.s3 import S3Server
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -65,6 +66,11 @@ class Arena:
         self.endings.update(endings)
         self._driver.send_signal(number)
 
+    def refuse(self, hook: Hook) -> None:
+        """Refuse requests until the sweep is over."""
+        self.front.refusals.append(hook)
+        self.afterwards.append(lambda: self.front.refusals.remove(hook))
+
     def sweep(self) -> tuple[int, bool]:
         """One sweep, from its start to its end, and what is to be done then.
 
@@ -74,6 +80,7 @@ class Arena:
         Raises:
             AssertionError: it does not end, or not as it may.
         """
+        self.tidy()  # what a worker did that outlived its driver
         self.endings.clear()
         with open(self._output, "wb") as file:
             driver = subprocess.Popen(

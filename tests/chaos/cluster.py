@@ -15,13 +15,15 @@ class Cluster:
 
     def __init__(self, nodes: RayNodes) -> None:
         self.nodes = nodes
+        self._silent: list[RayNode] = []
+        """Those that are cut off."""
         self._lock = threading.RLock()
 
     def lose(self, worker: Process) -> None:
         """Switch off the node of a worker, which must live; the last one is replaced first."""
         with self._lock:
             node = self.nodes.of_worker(worker.pid)
-            if len(self.nodes.nodes) == 1:
+            if len(self.nodes.nodes) - len(self._silent) == 1:
                 self.nodes.add()
             self.nodes.remove(node)
 
@@ -38,16 +40,21 @@ class Cluster:
             node = self.nodes.of_worker(worker.pid)
             os.kill(node.raylet, signal.SIGSTOP)
             worker.send(signal.SIGSTOP)
+            self._silent.append(node)
             self.nodes.add()
             return node
 
     def remove(self, node: RayNode) -> None:
+        """Switch off a node that is cut off."""
         with self._lock:
+            self._silent.remove(node)
             self.nodes.remove(node)
 
     def mend(self) -> None:
         """As many nodes as in the beginning."""
         with self._lock:
+            for node in list(self._silent):
+                self.remove(node)
             while len(self.nodes.nodes) < NODES:
                 self.nodes.add()
             while len(self.nodes.nodes) > NODES:

@@ -12,7 +12,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.front import DROPPED, Arrival, Kind, Point
 from tests.chaos.obedient import EXIT, OTHER_BUILD
 from tests.jobs.running import wait_until
-from tests.servers.hub_faults import Condition, anywhere, first, reset_after, sometimes
+from tests.servers.hub_faults import Condition, always, anywhere, first, reset_after, sometimes
 from tests.servers.hub_http import Response
 from tests.servers.s3_proxy import slow_down
 
@@ -89,18 +89,17 @@ def credentials_lost(arena: Arena, number: int) -> None:
 
     def act(_: Arrival) -> Response:
         arena.endings[1] = "refused these credentials"
-        arena.front.refusals.append(lambda request: denied)
-        arena.afterwards.append(arena.front.refusals.clear)
+        arena.refuse(always(denied, anywhere))
         return denied(DROPPED)
 
     arena.front.at("manifest", number, act)
 
 
 def store_away(arena: Arena, number: int) -> None:
-    """From here on the store resets so many connections."""
+    """From here on the store resets so many connections, at most until the sweep is over."""
 
     def act(_: Arrival) -> Response:
-        arena.front.refusals.append(first(_REFUSED_WHILE_AWAY, reset_after(None), anywhere))
+        arena.refuse(first(_REFUSED_WHILE_AWAY, reset_after(None), anywhere))
         return DROPPED
 
     arena.front.at("manifest", number, act)

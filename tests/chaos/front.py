@@ -7,7 +7,7 @@ whatever speed the machine runs.
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,13 +18,15 @@ from tests.servers.hub_log import Request
 from tests.servers.s3 import S3Server
 from tests.servers.s3_proxy import S3Proxy
 
-Kind = Literal["begin", "raw", "manifest", "end", "table", "record", "other"]
-"""A worker begins a unit, PUTs its tables and its manifest, and is done with it; a worker PUTs a published table, and the
-record of publication; anything else.
+Kind = Literal["begin", "raw", "manifest", "end", "publish", "table", "record", "other"]
+"""A worker begins a unit, PUTs its tables and its manifest, and is done with it; a worker begins to publish a model, PUTs a
+table, and the record of publication, and is done with it (an ``end`` too); anything else.
 """
 
-BEGIN, END = "/~begin/", "/~end/"
-"""Paths at which workers say which unit they begin, and hear what is to become of it, and which they are done with."""
+BEGIN, PUBLISH, END = "/~begin/", "/~publish/", "/~end/"
+"""Paths at which workers say what they begin, and hear what is to become of it, and what they are done with."""
+
+_ASIDE: Mapping[str, Kind] = {BEGIN: "begin", PUBLISH: "publish", END: "end"}
 
 DROPPED = Response(0, reset=True)
 """No answer: the connection is reset."""
@@ -99,7 +101,7 @@ class Front(S3Proxy):
 
     def _answer(self, request: Request) -> Response:
         arrival = self._arrive(request)
-        is_of_store = arrival.kind not in ("begin", "end")
+        is_of_store = arrival.kind not in _ASIDE.values()
         for refusal in self.refusals if is_of_store else ():
             if (fault := refusal(request)) is not None:
                 return fault(Response(200))
@@ -140,10 +142,9 @@ class Front(S3Proxy):
 
 
 def _meaning(request: Request) -> tuple[Kind, str]:
-    if request.path.startswith(BEGIN):
-        return "begin", request.path.removeprefix(BEGIN)
-    if request.path.startswith(END):
-        return "end", request.path.removeprefix(END)
+    for start, kind in _ASIDE.items():
+        if request.path.startswith(start):
+            return kind, request.path.removeprefix(start)
     if request.method == "PUT":
         path = request.path.replace("%3D", "=")
         for kind, pattern in _KINDS:

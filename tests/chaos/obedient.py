@@ -16,7 +16,7 @@ from gated_ray.cluster.worker import Worker
 from gated_ray.settings import StoreSettings
 from gated_ray.store import units as store_units
 from gated_ray.store.parquet import to_parquet
-from tests.chaos.front import BEGIN, END
+from tests.chaos.front import BEGIN, END, PUBLISH
 
 EXIT = "exit"
 OTHER_BUILD = "other build"
@@ -50,6 +50,7 @@ class ObedientWorker(Worker):
             self._tell(END + name)
 
     def publish(self, task: Publishing) -> Receipt:
+        self._tell(PUBLISH + task.partition.path)
         try:
             return super().publish(task)
         finally:

@@ -43,6 +43,7 @@ SCENARIOS: Mapping[str, tuple[Armed, ...]] = {
     "zombie of another build between its tables": (_at(faults.zombie, 20, "raw", 1, other_build=True),),
     "zombie that publishes": (_at(faults.zombie_publisher, 2),),
     "zombie that publishes, before a table": (_at(faults.zombie_publisher, 5, "table"),),
+    "zombie that wakes before publishing": (_at(faults.zombie, 20, "raw", 1, other_build=True, wakes_at="publish"),),
     "zombie that wakes before the tables": (_at(faults.zombie, 20, other_build=True, wakes_at="table"),),
     "zombie that wakes before the record": (_at(faults.zombie, 20, other_build=True, wakes_at="record"),),
     "503 for a third of PUTs": (_at(faults.throttled, 0),),

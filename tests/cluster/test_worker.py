@@ -38,8 +38,8 @@ def worker(tmp_path: Path) -> Worker:
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (CheckpointError("the shard changed"), "input", "the shard changed"),
-        (AccessError("no entry"), "input", "no entry"),
+        (CheckpointError("the shard changed"), "model", "the shard changed"),
+        (AccessError("no entry"), "access", "no entry"),
         (StoreError("the store is full"), "store", "the store is full"),
         (TransientError("the network faltered"), "transient", "the network faltered"),
         (CorruptionError("other bytes"), "transient", "other bytes"),
@@ -65,7 +65,7 @@ def test_a_checkpoint_that_changes_while_it_is_read(worker: Worker, model: Model
     shard = Path(model.units[0].unpack().location.address) / FIRST
     shard.write_bytes(shard.read_bytes() + b"\0")
     receipt = worker.measure(model.units[0])
-    assert receipt.kind == "input"
+    assert receipt.kind == "model"
     assert "changed while it was being read" in str(receipt.error)
 
 

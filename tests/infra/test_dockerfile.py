@@ -5,6 +5,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,14 +77,21 @@ def test_the_builder_gets_what_is_copied_and_nothing_else() -> None:
     assert all((ROOT / source).exists() for source in copied)
 
 
+@pytest.fixture
+def large_folder() -> Iterator[Path]:
+    """A folder that goes with the test; pytest keeps its own for three sessions."""
+    with tempfile.TemporaryDirectory(prefix="gated-ray-image-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.slow
-def test_the_install_step_makes_the_jobs_runnable(tmp_path: Path) -> None:
+def test_the_install_step_makes_the_jobs_runnable(large_folder: Path) -> None:
     """The two pip commands, in the order of the layers and on what is copied before each, then the jobs from elsewhere."""
-    source, elsewhere = tmp_path / "src", tmp_path / "home"
+    source, elsewhere = large_folder / "src", large_folder / "home"
     source.mkdir()
     elsewhere.mkdir()
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    environment = {**os.environ, "PATH": f"{tmp_path / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run([sys.executable, "-m", "venv", large_folder / "venv"], check=True)
+    environment = {**os.environ, "PATH": f"{large_folder / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
     def run(command: str, cwd: Path, flags: str = "") -> str:
         done = subprocess.run(

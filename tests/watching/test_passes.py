@@ -64,6 +64,24 @@ def test_renamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.assert_sound(3)
 
 
+def test_renamed_with_nothing_in_the_store(world: World) -> None:
+    """Of the commit that it has now: it is looked at under its new name."""
+    world.add("org/old")
+    alien = world.add("org/old-alien", world.alien)
+    world.watch()
+    for kind in ("", "-alien"):
+        world.hub.rename(f"org/old{kind}", f"org/new{kind}")
+    world.add("org/new", version=2)
+    summary = world.watch()
+    assert {(each.old, each.new, each.kept_as) for each in summary.departures.renamed} == {
+        ("org/old", "org/new", None),
+        ("org/old-alien", "org/new-alien", None),
+    }
+    assert summary.swept == (Entry("org/new", commit_of("org/new", 2)),)
+    assert summary.refused == (Entry("org/new-alien", alien, summary.refused[0].reason),)
+    world.assert_sound(2)
+
+
 def test_other_rules_look_at_a_renamed_model_under_the_name_it_is_kept_by(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

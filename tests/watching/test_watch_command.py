@@ -15,8 +15,6 @@ from tests.servers.hub_faults import always, on_cdn, on_resolve, refuse
 from tests.servers.hub_log import Request
 from tests.watching.watching import FOLDER, World, noted
 
-ROOT = Path(__file__).parents[2]
-
 
 def watch(world: World, *overrides: str) -> int:
     given = ("watch.authors=[org]", f"store.url={world.store.url}", "profile.regions=none")
@@ -71,6 +69,12 @@ def test_wrong_settings_are_one_line(
     assert world.hub.log == []
 
 
+def test_a_limit_may_be_written_as_people_write_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.add("org/large", world.large)
+    assert watch(world, "watch.max_bytes=2e3", "dry_run=true") == 0
+    assert "left out: 1 larger than watch.max_bytes (org/large)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("preset", ["base_models", "newest"])
 def test_presets_list_what_they_say(world: World, preset: str, capsys: pytest.CaptureFixture[str]) -> None:
     facts = {"downloads": 20_000, "pipeline_tag": "text-generation", "library": "transformers"}
@@ -102,11 +106,11 @@ def test_a_signal_between_two_passes(world: World, number: signal.Signals, monke
 
 
 @pytest.mark.slow
-def test_a_watch_that_stays(world: World) -> None:
+def test_a_watch_that_stays(world: World, tmp_path: Path) -> None:
     """Pass after pass, whether or not one fails, until a signal ends it between two of them at once."""
     world.add("org/alien", world.alien)
     overrides = ("watch.authors=[org]", f"store.url={world.store.url}", "watch.every=1s")
-    with started_job("watch", *overrides, cwd=ROOT) as job:
+    with started_job("watch", *overrides, cwd=tmp_path) as job:
         job.wait_until(lambda: noted("org/alien", "refused") in world.notes())
         world.hub.faults.append(always(refuse(400), where=lambda request: request.path == "/api/models"))
         job.wait_until(lambda: "error: models of org" in job.output.read_text())
@@ -121,7 +125,7 @@ def test_a_watch_that_stays(world: World) -> None:
 
 
 @pytest.mark.slow
-def test_sigterm_within_a_sweep(world: World) -> None:
+def test_sigterm_within_a_sweep(world: World, tmp_path: Path) -> None:
     """What was not reached is told, and the next pass does it."""
     world.add("org/one")
     world.add("org/alien", world.alien)
@@ -135,7 +139,7 @@ def test_sigterm_within_a_sweep(world: World) -> None:
     world.hub.faults.append(hold)
     overrides = ("watch.authors=[org]", f"store.url={world.store.url}", "profile.regions=none", "cluster.workers=1")
     try:
-        with started_job("watch", *overrides, "cluster.grace_seconds=0", cwd=ROOT) as job:
+        with started_job("watch", *overrides, "cluster.grace_seconds=0", cwd=tmp_path) as job:
             job.wait_until(reading.is_set)
             job.process.send_signal(signal.SIGTERM)
             assert job.process.wait(60) == 128 + signal.SIGTERM

@@ -202,6 +202,7 @@ def test_two_profiles_and_two_watches_on_one_store(world: World) -> None:
     world.assert_sound(2)
 
 
+@pytest.mark.slow
 def test_two_watchers_at_once_over_s3(world: World, moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """They leave the dataset and the notes of one, and a listing that takes pages."""
     for name, value in moto.environment().items():

@@ -27,6 +27,7 @@ def test_durations(every: str | None, seconds: float) -> None:
         *({"every": every} for every in ("", "6", "h", "6 hours", "0h", "-1h", "6H", "1h30m")),
         *({"name": name} for name in ("", "a/b", "..", "a b")),
         *({key: 0} for key in ("newest", "max_bytes", "attempts")),
+        *({"max_bytes": value} for value in (float("nan"), float("inf"))),
         {"min_downloads": -1},
     ],
 )
