@@ -52,6 +52,31 @@ def test_reasons_outlive_a_lost_summary(world: World) -> None:
     assert world.watch().refused_before == refused
 
 
+def test_a_stop_after_the_last_unit_is_not_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a watcher that repeats would sleep on."""
+    world.add("org/one")
+    late = StoppedError(signal.SIGTERM, "stopped by SIGTERM: after the last unit")
+    monkeypatch.setattr(passes, "run_sweep", lambda settings: replace(sweep_alone(settings), stop=late))
+    with pytest.raises(StoppedError, match="after the last unit"):
+        world.watch()
+    assert [entry["model"] for entry in world.latest()["swept"]] == ["org/one"]
+    assert world.latest()["stopped"] is True
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("model", "refused"), ("input", "failed"), ("access", "failed")])
+def test_only_what_is_wrong_with_a_model_refuses_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, outcome: str
+) -> None:
+    """A certificate that is not trusted, say, may be tomorrow."""
+    world.add("org/one")
+
+    def sweep(settings: SweepSettings) -> SweepResult:
+        return SweepResult((), (Failure(settings.models.refs[0], "no", kind=kind),), 0)
+
+    monkeypatch.setattr(passes, "run_sweep", sweep)
+    assert names(getattr(world.watch(), outcome)) == {"org/one"}
+
+
 def test_what_finished_before_a_stop_is_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was published before is not: whether this sweep looked at it nobody knows."""
     world.add("org/before")
