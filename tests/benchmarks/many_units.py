@@ -7,9 +7,15 @@ sweep may be resumed from: from the folder, and over S3 from a server on the sam
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from nanio.etag import simple_etag
+from nanio.storage.backend import ObjectInfo
+from nanio.storage.metadata import write_metadata
+from nanio.storage.paths import metadata_path
 
 from gated_ray.settings import StoreSettings
 from gated_ray.store.keys import PUBLISHED
@@ -95,6 +101,7 @@ def _growth(swept: Driven) -> Ratio:
 
 def _resuming(folder: _Place, bucket: _Place, models: Sequence[Path]) -> Iterator[Ratio]:
     """Plan in each state, then finish from the last."""
+    _tell_etags(Path(folder.url))
     again = folder.drive(models)
     yield Ratio(
         "many units, sweep again", again.seconds, "s", _MOST_RESUME_SECONDS, "all published; with its summary; folder"
@@ -110,6 +117,15 @@ def _resuming(folder: _Place, bucket: _Place, models: Sequence[Path]) -> Iterato
     found = verify_store(open_objects(StoreSettings(folder.url)))
     if found.problems or found.models != len(models):
         raise RuntimeError(f"the rerun left {found}")
+
+
+def _tell_etags(store: Path) -> None:
+    """nanio keeps them beside the files, and knows none of those that it did not write itself."""
+    now = datetime.now(UTC)
+    for path in [path for path in store.rglob("*") if path.is_file()]:
+        key, body = path.relative_to(store).as_posix(), path.read_bytes()
+        info = ObjectInfo(key, len(body), simple_etag(body), now)
+        write_metadata(metadata_path(store.parent, store.name, key), info)
 
 
 def _planning(

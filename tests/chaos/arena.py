@@ -50,6 +50,7 @@ class Arena:
         self._output = scratch / f"{name}.txt"
         self._driver: subprocess.Popen[bytes] | None = None
         self._drivers: list[Process] = []
+        self._refused: list[Hook] = []
 
     @property
     def store(self) -> StoreSettings:
@@ -69,7 +70,7 @@ class Arena:
     def refuse(self, hook: Hook) -> None:
         """Refuse requests until the sweep is over."""
         self.front.refusals.append(hook)
-        self.afterwards.append(lambda: self.front.refusals.remove(hook))
+        self._refused.append(hook)
 
     def sweep(self) -> tuple[int, bool]:
         """One sweep, from its start to its end, and what is to be done then.
@@ -112,7 +113,9 @@ class Arena:
         return code, was_more
 
     def tidy(self) -> None:
-        """Do what is to be done afterwards."""
+        """Let the store answer again, and do what is to be done afterwards."""
+        while self._refused:
+            self.front.refusals.remove(self._refused.pop())
         while self.afterwards:
             self.afterwards.pop(0)()
 

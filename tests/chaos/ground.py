@@ -1,6 +1,7 @@
 """What all scenarios share: the cluster, both S3 servers, the models, and what a sweep leaves that nothing happens to."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -38,12 +39,12 @@ class Ground:
     expected: Holding
     neurons: int
 
-    def play(self, name: str, server: str, armed: tuple[Armed, ...]) -> Outcome:
-        """One scenario in a store of its own, of this name."""
+    def play(self, name: str, server: str, armed: tuple[Armed, ...], *, all_happen: bool = True) -> Outcome:
+        """One scenario in a store of its own, of this name; see `scenarios.play`."""
         with arena(
-            self.cluster, self.servers[server], BUCKET, name.replace(" ", "-"), self.models, self.scratch
+            self.cluster, self.servers[server], BUCKET, re.sub(r"\W+", "-", name), self.models, self.scratch
         ) as made:
-            return play(made, armed, self.expected, self.neurons)
+            return play(made, armed, self.expected, self.neurons, all_happen=all_happen)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tests.chaos.scenarios import SHORT, schedule
 
 pytestmark = pytest.mark.slow
 
-SEEDS = (1, 2)
+SEEDS = (2, 7)
 
 
 @pytest.fixture(scope="module")
@@ -31,4 +31,4 @@ def test_ends_as_if_nothing_had_happened(shared: Ground, name: str) -> None:
 def test_random_schedules_end_as_if_nothing_had_happened(shared: Ground, seed: int) -> None:
     drawn = schedule(seed)
     print(drawn)
-    shared.play(f"seed {seed}", drawn.server, drawn.armed)
+    shared.play(f"seed {seed}", drawn.server, drawn.armed, all_happen=False)

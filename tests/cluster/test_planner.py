@@ -25,9 +25,9 @@ _PATIENCE_SECONDS = 60
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The second is larger than the first, so that its units need larger workers."""
     parent = tmp_path_factory.mktemp("models")
-    small = tiny_checkpoint(parent / "small", "llama")
-    large = tiny_checkpoint(parent / "large", "llama", hidden_size=512, intermediate_size=4096)
-    return [small, large]
+    tiny_checkpoint(parent / "small", "llama")
+    tiny_checkpoint(parent / "large", "llama", hidden_size=512, intermediate_size=4096)
+    return [parent / "small", parent / "large"]
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_a_ray_that_runs_already_is_used_and_left_running() -> None:
 def test_workers_that_do_not_come_are_missed_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a cluster whose nodes are too small or not there yet."""
     monkeypatch.setattr(pool_module, "_SAY_EVERY_SECONDS", 0.1)
-    settings = SweepSettings(cluster=ClusterSettings(address="auto", cpus_per_worker=1000, gpus_per_worker=0.0))
+    settings = SweepSettings(cluster=ClusterSettings(address="head:6379", cpus_per_worker=1000, gpus_per_worker=0.0))
     pool = Pool(settings, memory=0, tasks=1)
     try:
         ready, _ = ray.wait(list(pool.probes()), timeout=0.5)
