@@ -15,7 +15,6 @@ from gated_ray.errors import (
     UnsupportedError,
 )
 
-
 _KINDS: dict[type[Exception], str] = {
     AccessError: "access",
     ReferenceNotFoundError: "model",
