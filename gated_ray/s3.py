@@ -162,7 +162,7 @@ def raise_for_s3(error: BotoCoreError | ClientError, what: str) -> NoReturn:
         ) from error
     if code in _MISSING or status == 404:
         raise ReferenceNotFoundError(f"{what}: not found on S3 ({code})") from error
-    if status >= 500 or code in {"SlowDown", "RequestTimeout", "Throttling"}:
+    if status in (408, 429) or status >= 500 or code in {"SlowDown", "RequestTimeout", "Throttling"}:
         raise TransientError(f"{what}: S3 answered {status} {code}") from error
     raise GatedRayError(f"{what}: S3 answered {status} {code}") from error
 

@@ -73,7 +73,7 @@ def test_the_lines_quoted_are_those_of_the_code() -> None:
 _QUOTED = (
     "starting Ray on this machine ...",
     "still waiting for a worker to start; each needs ",
-    "a model needs larger workers: each is promised ",
+    "a model needs larger workers: ",
     "a worker was given up, ",
     "the server asks to wait ",
     "architectures.extra=",

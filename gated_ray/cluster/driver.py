@@ -93,11 +93,13 @@ class Driver:
         return self.planner.is_over and not self.agenda
 
     def _take_plans(self, seconds: float) -> None:
-        if self.stopped is not None:
+        if self._has_stopped():
             return
         self._hold_if_enough()
         for each in self.planner.take(seconds):
-            if isinstance(each, ModelPlan):
+            if self._has_stopped():  # by one of these
+                self._cannot_begin(Failure(each.reference, f"{each.reference}: not done: {self.stopped}", kind="store"))
+            elif isinstance(each, ModelPlan):
                 self._begin(each)
             else:
                 self._cannot_begin(each)
@@ -107,6 +109,9 @@ class Driver:
         if self.planner.is_over and self._planning:
             self._planning = False
             self.when_planned(self)
+
+    def _has_stopped(self) -> bool:
+        return self.stopped is not None
 
     def _hold_if_enough(self) -> None:
         self.planner.hold(self.ledger.units > _MOST_UNITS)
@@ -209,8 +214,8 @@ class Driver:
 
     def _succeeded(self, task: Task, receipt: Receipt) -> None:
         if isinstance(task.work, Publishing):
-            self.ledger.published(task.model.partition)
-            self.progress.published(task.model.partition.model, receipt.phases)
+            if self.ledger.published(task.model.partition):
+                self.progress.published(task.model.partition.model, receipt.phases)
             return
         self.progress.done(task.bytes, receipt.phases)
         if publication := self.ledger.unit_done(task):
@@ -221,7 +226,7 @@ class Driver:
 
     def _look_for_late_writers(self) -> None:
         """Publish once more what is not any longer as its publication says."""
-        while self.shaken:
+        while self.shaken and not self.stop.asked:
             partition, plan = self.shaken.popitem()
             if self.ledger.is_done(partition) and not self.is_intact(plan):
                 self.agenda.add(self.ledger.begin_again(plan, self.planner.order[plan.reference]))

@@ -9,7 +9,6 @@ from gated_ray.errors import (
     CheckpointError,
     GatedRayError,
     InputError,
-    ReferenceNotFoundError,
     StoreError,
     TransientError,
     UnsupportedError,
@@ -17,7 +16,6 @@ from gated_ray.errors import (
 
 _KINDS: dict[type[Exception], str] = {
     AccessError: "access",
-    ReferenceNotFoundError: "model",
     CheckpointError: "model",
     UnsupportedError: "model",
     InputError: "input",

@@ -18,11 +18,13 @@ class _OpenModel:
         publication: what is to be done once all its units are in the store.
         waiting: the units that are not.
         live: its tasks that wait or are in a worker's hands.
+        again: it was published before, by this sweep.
     """
 
     publication: Task
     waiting: dict[UnitKey, PackedUnit]
     live: int
+    again: bool = False
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Ledger:
         """Open a published model once more; its publication."""
         publication = Task(plan, plan.publishing, order)
         self._open_model(publication, (), 1)
+        self._open[plan.partition].again = True
         return publication
 
     def unit_done(self, task: Task) -> Task | None:
@@ -71,8 +74,11 @@ class Ledger:
         model.live += 1
         return model.publication
 
-    def published(self, partition: Partition) -> None:
+    def published(self, partition: Partition) -> bool:
+        """A model is published; whether for the first time."""
+        again = self._open[partition].again
         self._close(partition)
+        return not again
 
     def units_lost(self, publication: Task, keys: Collection[UnitKey]) -> list[Task]:
         """Units that turned out damaged when they were to be published: they are to be done again, then the publication."""
@@ -93,9 +99,6 @@ class Ledger:
         self._open[partition].live -= 1
         self._forget_if_hopeless(partition)
         return message
-
-    def is_open(self, partition: Partition) -> bool:
-        return partition in self._open
 
     def is_done(self, partition: Partition) -> bool:
         """Whether a model that was planned is published."""

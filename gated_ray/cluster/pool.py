@@ -84,11 +84,13 @@ class Pool:
         return memory <= self._memory
 
     def enlarge(self, memory: int) -> None:
-        """Replace all workers, which must have nothing in hand, by fewer of more memory."""
-        self.close()
+        """Replace all workers, which must have nothing in hand, by fewer of more memory, as far as nodes have it."""
         self._memory = max(memory, int(_LEAST_GROWTH * self._memory))
-        self._notices.append(f"a model needs larger workers: each is promised {self._memory / 1e9:.1f} GB now")
+        if worker_size(self._settings.cluster, self._memory) == self._size:  # more than a node has is not to be had
+            return
+        self.close()
         self.slots = self._fill(None)
+        self._notices.append(f"a model needs larger workers: {len(self.slots)}, each with {self._size}")
 
     def _start(self) -> Any:
         return self._actor_class.options(

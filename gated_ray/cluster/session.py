@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 import ray
 
@@ -35,27 +36,23 @@ def connect(address: str, say: Callable[[str], None]) -> bool:
         say: tells the user what takes a while.
 
     Raises:
-        InputError: no cluster there.
+        InputError: no cluster there, or Ray does not start.
     """
     if ray.is_initialized():
         return False
-    if address == "local":
+    is_local = address == "local"
+    if is_local:
         say("starting Ray on this machine ...")
         # Else Ray writes a token below the home folder, which then changes how this user's other Ray clients sign in.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=_OBJECT_STORE_BYTES,
-        )
-        return True
+    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if is_local else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError) as error:  # RuntimeError: something answers that is not Ray, or not this one
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except Exception as error:  # Ray raises what it likes: ConnectionError, RuntimeError, its own AuthenticationError
+        why = " ".join(str(error).split())[:200]
+        if is_local:
+            raise InputError(f"Ray does not start on this machine ({why}); see its logs below /tmp/ray") from error
         raise InputError(
-            f"cluster.address={address}: no Ray cluster there ({' '.join(str(error).split())[:200]}); submit the job to one, "
-            "or use cluster=local"
+            f"cluster.address={address}: no Ray cluster there ({why}); submit the job to one, or use cluster=local"
         ) from error
     return True

@@ -1,14 +1,21 @@
 """What a sweep says when it ends: of each model what was found, and of a sweep that was stopped what is left."""
 
+import sys
 from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from gated_ray.cluster.events import emit
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import PlannedModel
-from gated_ray.cluster.tables import gigabytes, print_models
-from gated_ray.store.catalogue import read_partitions
-from gated_ray.store.objects import Objects
-from gated_ray.vocabulary import counted
+from gated_ray.cluster.tables import ModelCounts, gigabytes, print_models
+from gated_ray.errors import GatedRayError
+from gated_ray.store.objects import Objects, concurrently
+from gated_ray.store.parquet import from_parquet
+from gated_ray.store.publication import read_publication
+from gated_ray.store.schemas import LAYERS, MODELS
+from gated_ray.vocabulary import IO_CLASSES, counted
 
 
 def summarise(
@@ -23,17 +30,30 @@ def summarise(
         seconds: how long the sweep took.
         log: ``text`` or ``json``.
 
-    Raises:
-        StoreError, TransientError: the store cannot be read back.
     """
     neurons = sum(model.neurons for model in done)
     if log == "json":
         emit("summary", models=len(done), neurons=neurons, failures=len(failures), seconds=seconds)
         return
-    if objects and (store := read_partitions(objects, [model.partition for model in done])):
-        print_models(store.layers(), store.models())
+    try:
+        found = concurrently(lambda model: _read(objects, model), done) if objects else []
+    except GatedRayError as error:  # the work is done all the same
+        print(f"the models cannot be shown: {error}", file=sys.stderr)
+        found = []
+    if rows := [each for each in found if each is not None]:
+        print_models(rows)
     counts = {"model": len(done), "neuron": neurons, "failure": len(failures)}
     print(f"{', '.join(counted(count, noun) for noun, count in counts.items())}, {seconds:.1f} s")
+
+
+def _read(objects: Objects, model: PlannedModel) -> ModelCounts | None:
+    """A model's row and its neurons by class; its layers are not kept, as there may be thousands of models."""
+    publication = read_publication(objects, model.partition)
+    if publication is None:
+        return None
+    (row,) = (row for key in publication.keys("models") for row in from_parquet(objects.get(key), MODELS).to_pylist())
+    layers = pa.concat_tables(from_parquet(objects.get(key), LAYERS) for key in publication.keys("layers"))
+    return row, {name: pc.sum(layers[name]).as_py() for name in IO_CLASSES}
 
 
 def what_is_left(models: Sequence[PlannedModel], units: int, size: int, unplanned: Sequence[str], log: str) -> str:

@@ -1,5 +1,6 @@
 """A sweep from settings to a published dataset."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from gated_ray.store.profiles import claim_profile, read_profile
 from gated_ray.store.publication import published
 
 _WAIT_SECONDS = 1.0
+_BEFORE_WORK = "before the first unit; run the same command again"
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,9 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
         models = tuple(sorted(ledger.models.values(), key=lambda model: order[model.reference]))
         failures = tuple(sorted(ledger.failures.values(), key=lambda failure: order[failure.reference]))
         done = [model for model in models if ledger.is_done(model.partition)]
-        try:
-            # A store that is gone is not asked, nor does who is in a hurry wait for a table.
-            summarise(None if driver.stopped else objects, done, failures, time.monotonic() - started, settings.log)
-        finally:  # what failed is said even where the store cannot be read back
-            _print_failures(failures, settings)
+        # A store that is gone is not asked, nor does who is in a hurry wait for a table.
+        summarise(None if driver.stopped else objects, done, failures, time.monotonic() - started, settings.log)
+        _print_failures(failures, settings)
         if stop.asked and (ledger.left or driver.unplanned):
             raise stop.error(what_is_left(ledger.left, *ledger.units_left, driver.unplanned, settings.log))
         stopped = stop.error("after the last unit") if stop.asked else None
@@ -95,7 +95,10 @@ def _drive(settings: SweepSettings, objects: Objects, stop: Stop) -> Driver:
 
     def hire(wait: Callable[[], tuple[int, int | None]]) -> Pool:
         nonlocal ours
-        ours = connect(address, progress.say)
+        try:
+            ours = connect(address, progress.say)
+        except SystemExit as error:  # Ray's own answer to SIGTERM while it starts
+            raise StoppedError(signal.SIGTERM, f"stopped by SIGTERM: {_BEFORE_WORK}") from error
         stop.listen()
         memory, tasks = wait()
         return Pool(settings, memory=memory, tasks=tasks)
@@ -103,6 +106,8 @@ def _drive(settings: SweepSettings, objects: Objects, stop: Stop) -> Driver:
     def is_intact(plan: ModelPlan) -> bool:
         try:
             return published(objects, plan.partition, plan.publishing.identity) is not None
+        except StoppedError:
+            raise
         except GatedRayError:  # publishing once more does no harm, and says what is wrong
             return False
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -12,12 +10,15 @@ from rich.table import Table
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.notes import model_note
 from gated_ray.cluster.plan import PlannedModel
-from gated_ray.vocabulary import IO_CLASSES, counted
+from gated_ray.vocabulary import counted
 
 _GB = 1e9
 _UNSEEN = 140
 """Columns where nobody looks at a window, as in a log."""
 _UNBOUNDED = 10_000
+
+ModelCounts = tuple[Mapping[str, Any], Mapping[str, int | None]]
+"""A model's row of the models table, and its neurons by class; None for a class that it cannot have."""
 
 _HEADS = {
     "enrichment": "enr",
@@ -96,40 +97,27 @@ def print_plan(models: Sequence[PlannedModel], failures: Sequence[Failure]) -> N
     )
 
 
-def print_models(layers: pa.Table, models: pa.Table) -> None:
+def print_models(models: Sequence[ModelCounts]) -> None:
     """One row a published model of this sweep: neurons, share of each class in percent, seconds of work, GB read.
 
     Below it, what is to be known of how models were read.
-
-    Args:
-        layers: rows of the layers table of these models.
-        models: their rows of the models table.
     """
     out = _console()
     table = _table("Share of each class, %")
     for head in ("neurons", *_HEADS.values(), "no\ncos", "s", "GB"):
         table.add_column(head, justify="right", no_wrap=True)
-    for row in models.to_pylist():
-        mine = layers.filter(
-            pc.and_(
-                pc.equal(layers["model_name"], row["model_name"]),
-                pc.equal(layers["model_revision"], row["model_revision"]),
-            )
-        )
-        counts = {name: pc.sum(mine[name]).as_py() for name in IO_CLASSES}
-        shares = ["" if count is None else f"{100 * count / row['neurons']:.1f}" for count in counts.values()]
+    for row, counts in models:
         table.add_row(
             f"{row['model_name']} @ {row['requested_revision'] or row['model_revision'][:12]}",
             f"{row['neurons']:,}",
-            *shares,
+            *("" if count is None else f"{100 * count / row['neurons']:.1f}" for count in counts.values()),
             str(row["neurons_without_cosine"]),
             f"{row['seconds']:.1f}",
             gigabytes(row["bytes_read"]),
         )
     _print(out, table)
     out.print(_LEGEND)
-    rows = models.to_pylist()
-    _print_notes(out, rows, (row["model_name"] for row in rows))
+    _print_notes(out, (row for row, _ in models), (row["model_name"] for row, _ in models))
 
 
 def gigabytes(count: int) -> str:

@@ -1,5 +1,7 @@
 """The actor that reads, measures and commits units."""
 
+import os
+import sys
 import threading
 import time
 import traceback
@@ -29,6 +31,9 @@ IN_FLIGHT = 2
 
 
 _MOST_ORIGINS = 16
+_BROKEN_DEVICE: tuple[type[BaseException], ...] = (
+    (torch.AcceleratorError,) if hasattr(torch, "AcceleratorError") else ()
+)
 
 Phases = dict[str, float]
 """Seconds of work by phase."""
@@ -120,6 +125,11 @@ def _receipt(work: Callable[[], Phases]) -> Receipt:
         return Receipt(str(error), "transient", error.units, traceback.format_exc())
     except (MemoryError, torch.OutOfMemoryError):
         return Receipt("out of memory", "transient", traceback=traceback.format_exc())
+    except _BROKEN_DEVICE:
+        # Every further call on this device fails too, so the process makes room for one that can work.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
     except (GatedRayError, OSError) as error:
         return Receipt(str(error), kind_of(error), traceback=traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a bug in one unit must not stop the others

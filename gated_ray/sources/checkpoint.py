@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gated_ray.errors import CheckpointError, ReferenceNotFoundError, UnsupportedError
+from gated_ray.errors import CheckpointError, UnsupportedError
 from gated_ray.sources.bucket import BucketOrigin
 from gated_ray.sources.buffers import Allocate, new_buffer
 from gated_ray.sources.documents import Bounds, parse_object
@@ -120,7 +120,7 @@ def _locate(reference: Reference, s3_endpoint: str | None) -> Location:
 
 def _read_config(origin: Origin, files: Mapping[str, FileVersion], ref: str) -> dict[str, Any]:
     if _CONFIG not in files:
-        raise ReferenceNotFoundError(f"{ref}: holds no config.json; {_instead(files)}")
+        raise CheckpointError(f"{ref}: holds no config.json; {_instead(files)}")
     if files[_CONFIG].size > _CONFIG_LIMIT:
         raise CheckpointError(f"{ref}: config.json has {files[_CONFIG].size} bytes; not a model's configuration")
     return parse_object(origin.read_file(files[_CONFIG]), f"{ref}: config.json", _CONFIG_BOUNDS)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from time import monotonic, sleep
@@ -55,8 +55,11 @@ class BucketObjects:
     def list(self, prefix: str, *, digest: bool = False) -> Iterator[StoredObject]:
         for stored in sorted(self._walk(self.prefix + prefix), key=lambda stored: stored.key):
             # A server that keeps ETags beside its files may have lost one.
-            unknown = digest and not stored.etag
-            yield replace(stored, etag=_md5(self.get(stored.key)).hex()) if unknown else stored
+            if digest and not stored.etag:
+                with suppress(ReferenceNotFoundError):  # another writer may delete between the listing and the look
+                    yield replace(stored, etag=_md5(self.get(stored.key)).hex())
+            else:
+                yield stored
 
     def delete(self, key: str) -> None:
         self._patiently(lambda: self._delete(key))

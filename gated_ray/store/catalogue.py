@@ -32,17 +32,6 @@ def open_store(url: str, endpoint_url: str | None = None) -> "Store":
     return Store(objects, publications)
 
 
-def read_partitions(objects: Objects, partitions: Sequence[Partition]) -> "Store | None":
-    """Those of these partitions that are published, by a GET each; None where none is.
-
-    Raises:
-        StoreError, TransientError: the store could not be read.
-    """
-    found = concurrently(lambda partition: read_publication(objects, partition), partitions)
-    publications = [each for each in found if each is not None]
-    return Store(objects, publications) if publications else None
-
-
 def nothing_published(url: str) -> InputError:
     """For a place that holds no published model, be it a store or not."""
     return InputError(f"{url}: no published models there; check the store's URL, or run the sweep first")

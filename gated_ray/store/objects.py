@@ -102,6 +102,12 @@ def open_objects(settings: StoreSettings) -> Objects:
 
 
 def concurrently(function: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
-    """``[function(item) for item in items]`` with up to `THREADS` under way; the first error cancels the rest."""
-    with ThreadPoolExecutor(THREADS) as pool:
+    """``[function(item) for item in items]`` with up to `THREADS` under way; the first error cancels the rest.
+
+    An error, or a signal, does not wait for requests that are under way.
+    """
+    pool = ThreadPoolExecutor(THREADS)
+    try:
         return list(pool.map(function, items))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

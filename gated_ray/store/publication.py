@@ -77,6 +77,23 @@ def read_publication(objects: Objects, partition: Partition) -> Publication | No
     return publication if publication.partition == partition else None
 
 
+def whole_publication(objects: Objects, partition: Partition) -> Publication | None:
+    """The publication, if all its tables are there as recorded, as far as listings tell: a GET and a listing a table.
+
+    Raises:
+        StoreError, TransientError: the store could not be read.
+    """
+    publication = read_publication(objects, partition)
+    if publication is None:
+        return None
+    return publication if publication.is_whole(_tables(objects, publication, digest=False)) else None
+
+
+def _tables(objects: Objects, publication: Publication, *, digest: bool) -> dict[str, StoredObject]:
+    folders = [table_folder(table, publication.partition) for table in TABLES if publication.keys(table)]
+    return {each.key: each for folder in folders for each in objects.list(folder, digest=digest)}
+
+
 def published(objects: Objects, partition: Partition, identity: Mapping[str, Any]) -> Publication | None:
     """The publication, if it has this identity, and its tables and the units that it was made of are there as recorded.
 
@@ -89,9 +106,7 @@ def published(objects: Objects, partition: Partition, identity: Mapping[str, Any
     publication = read_publication(objects, partition)
     if publication is None or not same_identity(publication.identity, identity):
         return None
-    tables = [table for table in TABLES if publication.keys(table)]
-    stored = {each.key: each for table in tables for each in objects.list(table_folder(table, partition), digest=True)}
-    if not publication.is_whole(stored):
+    if not publication.is_whole(_tables(objects, publication, digest=True)):
         return None
     units = [unit for unit in map(UnitKey.parse, publication.units) if unit is not None]
     keys = {raw_key(table, partition, unit) for table in RAW_TABLES for unit in units}

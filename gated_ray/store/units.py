@@ -125,8 +125,15 @@ def _committed_already(
     if manifest is None or not same_identity(manifest.identity, identity):
         return None
     ours = [sha256(body) for body in bodies]
-    same = [each.sha256 for each in manifest.objects] == ours
-    return manifest if same and all(read_recorded(objects, each) is not None for each in manifest.objects) else None
+    if [each.sha256 for each in manifest.objects] != ours:
+        return None
+    # A store that was copied may have the same bytes under other ETags: then the manifest is out of date.
+    stored = {found.key: found for each in manifest.objects for found in objects.list(each.key)}
+    sound = all(
+        each.key in stored and stored[each.key].holds(each) and read_recorded(objects, each) is not None
+        for each in manifest.objects
+    )
+    return manifest if sound else None
 
 
 def read_recorded(objects: Objects, recorded: RecordedObject) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import Literal
 from gated_ray.settings import WatchListSettings
 from gated_ray.store.keys import Partition
 from gated_ray.store.objects import Objects, concurrently
-from gated_ray.store.publication import read_publication
+from gated_ray.store.publication import whole_publication
 from gated_ray.watching.notes import RENAMED, Notes, Subject, failed, refused, swept
 
 State = Literal["done", "refused", "given up", "too large", "new", "again"]
@@ -73,14 +73,14 @@ def _standing(subject: Subject, notes: Notes, rules: str, watch: WatchListSettin
 
 
 def published(objects: Objects, subjects: Iterable[Subject], profile: str) -> frozenset[Subject]:
-    """Which of these commits the store has published under the profile: one GET each, many at a time.
+    """Which of these commits the store has published under the profile, its tables whole: four requests each, many at a time.
 
     A listing of all manifests would do too, but there are dozens of those a model.
     """
     wanted = list(subjects)
 
     def is_published(subject: Subject) -> bool:
-        return read_publication(objects, Partition(subject.model, subject.commit, profile)) is not None
+        return whole_publication(objects, Partition(subject.model, subject.commit, profile)) is not None
 
     found = concurrently(is_published, wanted)
     return frozenset(subject for subject, yes in zip(wanted, found, strict=True) if yes)

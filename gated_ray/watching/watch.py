@@ -6,6 +6,7 @@ import traceback
 
 from gated_ray.cluster.events import emit
 from gated_ray.cluster.stopping import stopping
+from gated_ray.cluster.units import internal_error
 from gated_ray.errors import GatedRayError, StoppedError
 from gated_ray.settings import WatchSettings
 from gated_ray.watching.passes import Watch
@@ -37,9 +38,10 @@ def _try(watch: Watch, settings: WatchSettings) -> None:
         watch.make_pass()
     except StoppedError:
         raise
-    except GatedRayError as error:
+    except Exception as error:  # noqa: BLE001 - a watch that stays goes on, whatever nobody foresaw
+        message = str(error) if isinstance(error, GatedRayError) else internal_error(error)
         if settings.debug:
             traceback.print_exc()
         if settings.log == "json":
-            emit("failed", message=str(error), model=None, units=0, bytes=0)
-        print(f"error: {error}; the next pass comes, watch.every={settings.watch.every}", file=sys.stderr, flush=True)
+            emit("failed", message=message, model=None, units=0, bytes=0)
+        print(f"error: {message}; the next pass comes, watch.every={settings.watch.every}", file=sys.stderr, flush=True)

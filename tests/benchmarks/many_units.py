@@ -93,9 +93,9 @@ def _cpu_a_unit(where: str, swept: Driven, planned: Driven) -> Ratio:
 
 
 def _growth(swept: Driven) -> Ratio:
-    early, end = swept.memory_at(_EARLY), swept.memory[-1][1] / 1e6
+    early, last, end = swept.memory_at(_EARLY), swept.memory_at(swept.units), swept.memory[-1][1] / 1e6
     peak = max(held for _, held in swept.memory) / 1e6
-    detail = f"{early:.0f} MB at {_EARLY} units, {end:.0f} MB at {swept.units}; peak {peak:.0f} MB"
+    detail = f"{early:.0f} MB at {_EARLY} units, {last:.0f} MB at {swept.units}, {end:.0f} MB after the summary; peak {peak:.0f} MB"
     return Ratio("many units, driver's growth", end - early, "MB", _MOST_GROWTH_MB, detail)
 
 

@@ -27,7 +27,7 @@ def test_a_model_is_published_once_its_last_unit_is_in() -> None:
     assert (publication.work, publication.order) == (model.publishing, 7)
     assert [each.reference for each in ledger.left] == ["org/one"]
     assert not ledger.is_done(model.partition)
-    ledger.published(model.partition)
+    assert ledger.published(model.partition) is True
     assert ledger.is_done(model.partition)
     assert (ledger.left, ledger.units, ledger.units_left) == ([], 0, (0, 0))
 
@@ -93,5 +93,5 @@ def test_a_published_model_can_be_opened_again() -> None:
     again = ledger.begin_again(model, 0)
     assert (again.work, again is publication) == (model.publishing, False)
     assert not ledger.is_done(model.partition)
-    ledger.published(model.partition)
+    assert ledger.published(model.partition) is False, "it is counted once"
     assert ledger.is_done(model.partition)

@@ -8,12 +8,17 @@ import pytest
 
 from gated_ray.cluster import driver as driver_module
 from gated_ray.cluster import planner as planner_module
+from gated_ray.cluster.driver import Driver
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import ModelPlan, plan_model
-from gated_ray.cluster.planner import Planner
+from gated_ray.cluster.planner import Planned, Planner
+from gated_ray.cluster.progress import Progress
+from gated_ray.cluster.stopping import stopping
 from gated_ray.cluster.sweep import run_sweep
+from gated_ray.cluster.units import Publishing
 from gated_ray.errors import StoreError, TransientError
-from gated_ray.settings import SweepSettings
+from gated_ray.settings import ClusterSettings, SweepSettings
+from gated_ray.store.keys import Partition
 from gated_ray.store.objects import Objects, open_objects
 from tests.checkpoints.tiny import tiny_checkpoint
 from tests.cluster.sweeping import assert_sound, sweep_settings
@@ -128,6 +133,41 @@ def test_a_store_that_cannot_be_read_stops_the_sweep(
     said = {failure.message.partition(": ")[2] for failure in result.failures}
     assert "the store is gone" in said
     assert said <= {"the store is gone", "not done: the store is gone"}
+
+
+def test_models_planned_beside_a_store_failure_are_failures_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is handed out any more, and none is forgotten."""
+
+    def plan(reference: str, settings: SweepSettings, objects: Objects) -> ModelPlan:
+        if reference == "org/one":
+            raise StoreError("the store is gone")
+        publishing = Publishing(Partition(reference, "0" * 40, "paper"), (), {}, {})
+        return ModelPlan(reference, publishing, (), (), 0, 0, False)
+
+    monkeypatch.setattr(planner_module, "plan_model", plan)
+    planner = planner_of(tmp_path, ["org/one", "org/two"])
+    found: list[Planned] = []
+    while not planner.is_over:
+        found += planner.take(_PATIENCE_SECONDS)
+    found.sort(key=lambda each: each.reference)
+    monkeypatch.setattr(planner, "take", lambda seconds: found)
+    with stopping() as stop:
+        driver = Driver(
+            ClusterSettings(),
+            planner,
+            hire=lambda wait: pytest.fail("workers are hired"),
+            is_intact=lambda plan: True,
+            when_planned=lambda driver: None,
+            progress=Progress(2),
+            stop=stop,
+        )
+        driver._take_plans(0)
+    assert {reference: failure.message for reference, failure in driver.ledger.failures.items()} == {
+        "org/one": "org/one: the store is gone",
+        "org/two": "org/two: not done: the store is gone",
+    }
 
 
 def planner_of(folder: Path, references: list[str]) -> Planner:

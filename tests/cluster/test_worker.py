@@ -35,6 +35,27 @@ def worker(tmp_path: Path) -> Worker:
     return Worker(sweep_settings(tmp_path / "store", []).store, QUICK, threads=1)
 
 
+class Ended(BaseException):
+    """Instead of the process's end."""
+
+
+def test_a_device_that_is_broken_ends_the_worker(
+    worker: Worker, model: ModelPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would fail every further unit at once, and so be the one that is always free."""
+
+    def fail(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700)
+
+    def end(code: int) -> None:
+        raise Ended(code)
+
+    monkeypatch.setattr(worker_module, "load_blocks", fail)
+    monkeypatch.setattr(worker_module.os, "_exit", end)
+    with pytest.raises(Ended, match="1"):
+        worker.measure(model.units[0])
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [

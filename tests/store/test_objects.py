@@ -174,7 +174,7 @@ def test_requests_are_made_again_where_boto3_gives_up(
         "before-send.s3.ListObjectsV2": 15,
         "before-send.s3.DeleteObject": 15,
     }
-    assert len(pauses) == 6, "one where ten tries of boto3's were in vain"
+    assert len(pauses) > 6, "boto3's ten tries a request are soon fewer, as its quota runs dry"
 
 
 def test_a_store_that_stays_away_is_given_up(bucket_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> None:

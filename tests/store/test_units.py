@@ -1,14 +1,17 @@
 """A unit is committed when its manifest is there and its objects are what the manifest says; else it is done again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from gated_ray.store.folder import FolderObjects
 from gated_ray.store.keys import UnitKey, manifest_key, raw_key
-from gated_ray.store.objects import Objects
+from gated_ray.store.objects import Objects, StoredObject
 from gated_ray.store.parquet import from_parquet
 from gated_ray.store.schemas import LAYERS, NEURONS
 from gated_ray.store.units import Manifest, commit_unit, committed_units
@@ -192,6 +195,25 @@ def test_what_is_committed_and_damaged_is_written_again(objects: Objects, table:
     objects.put(raw_key(table, LLAMA, DENSE_UNITS[0]), b"damaged")
     commit(objects, LLAMA, DENSE_UNITS[0])
     assert contents(objects) == before
+
+
+class _Copied(FolderObjects):
+    """A folder whose listings know ETags, which are others than when it was written: what copying a bucket may do."""
+
+    def list(self, prefix: str, *, digest: bool = False) -> Iterator[StoredObject]:
+        return (replace(stored, etag=f"{stored.size}-2") for stored in super().list(prefix, digest=digest))
+
+    def put(self, key: str, body: bytes) -> StoredObject:
+        return replace(super().put(key, body), etag=f"{len(body)}-2")
+
+
+def test_the_same_bytes_under_other_etags_are_committed_anew(tmp_path: Path) -> None:
+    """Else a unit would be measured again and again, and never count."""
+    commit(FolderObjects(str(tmp_path)), LLAMA, DENSE_UNITS[0])
+    copied = _Copied(str(tmp_path))
+    assert committed_units(copied, LLAMA, IDENTITY) == {}
+    manifest = commit(copied, LLAMA, DENSE_UNITS[0])
+    assert committed_units(copied, LLAMA, IDENTITY) == {DENSE_UNITS[0].id: manifest}
 
 
 def test_writers_of_one_unit_at_the_same_time_leave_one_unit(objects: Objects) -> None:

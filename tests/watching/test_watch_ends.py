@@ -77,6 +77,19 @@ def test_only_what_is_wrong_with_a_model_refuses_it(
     assert names(getattr(world.watch(), outcome)) == {"org/one"}
 
 
+@pytest.mark.parametrize(("models", "counted"), [(2, True), (3, False)])
+def test_an_outage_gives_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch, models: int, counted: bool) -> None:
+    for number in range(models):
+        world.add(f"org/model-{number}")
+
+    def sweep(settings: SweepSettings) -> SweepResult:
+        return SweepResult((), tuple(Failure(ref, "no answer", kind="transient") for ref in settings.models.refs), 0)
+
+    monkeypatch.setattr(passes, "run_sweep", sweep)
+    failed = [world.watch().failed for _ in range(4)]
+    assert [len(each) for each in failed] == ([models] * 3 + [0] if counted else [models] * 4)
+
+
 def test_what_finished_before_a_stop_is_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was published before is not: whether this sweep looked at it nobody knows."""
     world.add("org/before")
