@@ -26,6 +26,9 @@ _PLAN_FIRST_SECONDS = 5.0
 """How long workers wait for more models to be planned, once Ray runs, so that they get their final size and number at once."""
 _MOST_UNITS = 20_000
 """Of models that are planned and not published, about 2 kB each; beyond, planning waits."""
+_MOST_SECONDS = 3600.0
+_LEAST_SPEED = 1e6
+"""Bytes a second. A worker that takes longer than that and an hour for its unit neither dies nor answers any more."""
 _WORKER_LOST = (RayActorError, OutOfMemoryError, WorkerCrashedError, NodeDiedError)
 
 
@@ -175,6 +178,14 @@ class Driver:
     def _look_after_workers(self, pool: Pool) -> None:
         for notice in pool.notices():
             self.progress.say(notice)
+        now = time.monotonic()
+        for flight in self.running.values():
+            if now - flight.since > _MOST_SECONDS + flight.task.bytes / _LEAST_SPEED:
+                minutes = (now - flight.since) / 60
+                flight.since = now
+                reference, place = flight.task.model.reference, flight.task.place
+                self.progress.say(f"{reference}: {place}: no answer for {minutes:.0f} minutes; its worker is restarted")
+                pool.restart(flight.slot, flight.actor)
         if not pool.slots and self.stopped is None:
             self._stop(f"no worker keeps running: {pool.why_lost}")
 

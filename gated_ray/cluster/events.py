@@ -30,8 +30,12 @@ is null. Fields may be added; none is renamed or changes its unit.
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TextIO
+
+_events_only: list[TextIO] = []
 
 
 def emit(event: str, **fields: object) -> None:
@@ -46,8 +50,20 @@ def emit(event: str, **fields: object) -> None:
     """
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line = json.dumps(dict(time=now, event=event, **{name: _plain(value) for name, value in fields.items()}))
-    sys.stdout.write(f"{line}\n")  # one call a line, so that threads do not mix theirs
-    sys.stdout.flush()
+    out = _events_only[-1] if _events_only else sys.stdout
+    out.write(f"{line}\n")  # one call a line, so that threads do not mix theirs
+    out.flush()
+
+
+@contextmanager
+def events_alone_on_stdout() -> Iterator[None]:
+    """While this lasts, what others print goes to stderr: Ray tells of a lost node on stdout, whatever its log settings are."""
+    _events_only.append(sys.stdout)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = _events_only.pop()
 
 
 def _plain(value: object) -> object:

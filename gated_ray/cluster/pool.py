@@ -133,6 +133,11 @@ class Pool:
         if slot.actor is actor and slot.healthy:
             self._recover(slot, error)
 
+    def restart(self, slot: Slot, actor: Any) -> None:
+        """End an actor that does not answer; what it has in hand comes back as with one that died."""
+        if slot.actor is actor:
+            ray.kill(actor, no_restart=False)
+
     def notices(self) -> Sequence[str]:
         """What the user should know about the workers and was not yet told."""
         now = time.monotonic()

@@ -4,13 +4,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import ray
 
 from gated_ray.architectures.rules import load_rules
 from gated_ray.cluster.driver import Driver
-from gated_ray.cluster.events import emit
+from gated_ray.cluster.events import emit, events_alone_on_stdout
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.notes import unused_rules
 from gated_ray.cluster.plan import ModelPlan, PlannedModel
@@ -71,7 +72,7 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
         claim_profile(objects, settings.profile)
     if settings.dry_run:
         return _dry_run(settings, objects)
-    with stopping() as stop:
+    with events_alone_on_stdout() if settings.log == "json" else nullcontext(), stopping() as stop:
         driver = _drive(settings, objects, stop)
         ledger, order = driver.ledger, driver.planner.order
         models = tuple(sorted(ledger.models.values(), key=lambda model: order[model.reference]))

@@ -61,12 +61,14 @@ class Flight:
     Attributes:
         actor: the one that the slot had when it was handed out.
         shared: whether the worker had another task in hand meanwhile.
+        since: when it was handed out.
     """
 
     task: Task
     slot: Slot
     actor: Any
     shared: bool
+    since: float = field(default_factory=monotonic)
 
 
 @dataclass

@@ -99,6 +99,7 @@ class ScriptedWorker(Worker):
             "": lambda: None,
             "killed": _die,
             "exit": lambda: sys.exit(3),
+            "stuck": lambda: os.kill(os.getpid(), signal.SIGSTOP),
             "killed beside another": self._die_beside_another,
             "beside one that is killed": self._wait_for_death,
             "transient": lambda: _raise(TransientError("the network faltered")),

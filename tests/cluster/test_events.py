@@ -14,7 +14,7 @@ import pytest
 
 import gated_ray
 from gated_ray.cluster import events
-from gated_ray.cluster.events import emit
+from gated_ray.cluster.events import emit, events_alone_on_stdout
 from gated_ray.cluster.progress import Progress
 from tests.cluster.test_progress import HALF_A_MEGABYTE, Clock, clock
 
@@ -222,3 +222,14 @@ def _calls_of_emit() -> Iterator[tuple[str, set[str]]]:
                 event = node.args[0]
                 if isinstance(event, ast.Constant):
                     yield str(event.value), {keyword.arg for keyword in node.keywords if keyword.arg}
+
+
+def test_what_others_print_does_not_stand_between_events(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout
+    with events_alone_on_stdout():
+        emit("notice", message="ours")
+        print("(raylet) Raylet is terminated.")
+    assert sys.stdout is before
+    printed = capsys.readouterr()
+    assert [json.loads(line)["message"] for line in printed.out.splitlines()] == ["ours"]
+    assert printed.err == "(raylet) Raylet is terminated.\n"

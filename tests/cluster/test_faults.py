@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gated_ray.cluster import pool, tasks
+from gated_ray.cluster import driver, pool, tasks
 from gated_ray.cluster import sweep as sweep_module
 from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.sweep import SweepResult, run_sweep
@@ -130,6 +130,17 @@ def test_the_innocent_beside_a_poison_unit_is_not_blamed(sweep: Sweep, store: Pa
     assert committed(store, result, "alder") == [1, 2, 3]
     assert tries(store) == {"alder/0": 2, "alder/1": 2, "alder/2": 1, "alder/3": 1}
     assert in_hand(store, "alder/0")[-1] == in_hand(store, "alder/1")[-1] == 1
+
+
+def test_a_worker_that_neither_dies_nor_answers_is_restarted(
+    sweep: Sweep, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(driver, "_MOST_SECONDS", 8.0)
+    result = sweep(("alder",), {"alder": {"2": ["stuck"]}}, workers=1)
+    assert result.failures == ()
+    assert tries(store)["alder/2"] == 2
+    assert "layer 2 (mlp): no answer for 0 minutes; its worker is restarted" in capsys.readouterr().err
+    assert_sound(store, 1)
 
 
 def test_a_store_that_is_gone_stops_the_sweep(sweep: Sweep, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
