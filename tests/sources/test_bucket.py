@@ -172,7 +172,7 @@ def test_not_a_name_of_a_bucket(s3_server: S3Server, bucket: str) -> None:
 
 def test_no_config(s3_server: S3Server, bucket: str, ref: str) -> None:
     s3_server.client().delete_object(Bucket=bucket, Key="some/sound/config.json")
-    assert "config.json" in _refusal(ref, s3_server, ReferenceNotFoundError)
+    assert "config.json" in _refusal(ref, s3_server, CheckpointError)
 
 
 def test_a_file_the_server_knows_no_etag_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
