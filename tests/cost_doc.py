@@ -13,8 +13,8 @@ from textwrap import fill
 
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.cluster import events, metrics
-from gated_ray.cluster.capacity import Need
 from gated_ray.cluster.units import PackedUnit, split_into_units
+from gated_ray.cluster.work import Need
 from gated_ray.settings import ClusterSettings
 from gated_ray.sources.checkpoint import Checkpoint
 from gated_ray.sources.headers import TensorRecord
@@ -126,7 +126,7 @@ def planned(model: PaperModel, dtype: str) -> Planned:
     partition = Partition(model.name, location.revision, "paper")
     units = split_into_units(partition, location, blocks, ClusterSettings().max_unit_bytes)
     packed = [PackedUnit.pack(unit) for unit in units]
-    memory = Need().with_units(packed).memory
+    memory = Need().with_work(packed).memory
     return Planned(len(units), sum(block.neurons for block in blocks), sum(unit.bytes for unit in units), memory)
 
 
@@ -181,8 +181,8 @@ def _row(name: str, dtype: str, plan: Planned, requests: Requests, stored: int) 
         dtype,
         f"{plan.units:,}",
         f"{plan.neurons:,}",
-        f"{plan.bytes / 1e9:.2f}",
-        f"{plan.bytes / _WIRE:.1f}",
+        f"{plan.size / 1e9:.2f}",
+        f"{plan.size / _WIRE:.1f}",
         *(f"{each:,}" for each in (requests.put, requests.list, requests.get)),
         f"{stored / 1e6:.0f}",
         f"{plan.memory / 1e9:.1f}",
@@ -212,7 +212,7 @@ def _actions(models: dict[str, Planned], first: Requests, again: Requests, units
 def _limits(size: int, stored: int, first: Requests) -> Iterator[str]:
     """When the wire bounds a sweep and when the CPUs do; what S3 asks for it."""
     cpu, worker = recorded_cpu()
-    sixteen = sum(planned(model, "BF16").bytes for model in PAPER_MODELS.values()) / 1e9
+    sixteen = sum(planned(model, "BF16").size for model in PAPER_MODELS.values()) / 1e9
     yield fill(
         f"CPU: {cpu} s a GB of 16-bit weights with sampled regions, {worker} of them in the workers, as last recorded in "
         f"[RESULTS.md](../tests/benchmarks/RESULTS.md) (`full_size`: these twelve, all at 16 bits, {sixteen:.1f} GB). So a "

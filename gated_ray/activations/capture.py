@@ -21,7 +21,8 @@ class Captured:
 
     Attributes:
         block: which.
-        g, u: pre-activations of gate and in, (documents, tokens, neurons), in the model's dtype.
+        g, u: pre-activations of gate and in, (documents, tokens, neurons), in the model's dtype; ``Block.gate_multiplier`` is
+            in g.
         position: of each token in its document, `NO_TOKEN` for padding, (documents, tokens) int64.
         documents: places in the batch, (documents,) int64.
         tokens: real ones.
@@ -70,7 +71,13 @@ class Capture:
     def __init__(self, wires: Sequence[Wire], ref: str) -> None:
         self._wires = wires
         self._ref = ref
-        self._batch: _Batch | None = None
+        self._runs: set[int] | None = None
+        """Numbers of the wires that ran with the first batch."""
+
+    @property
+    def idle(self) -> list[str]:
+        """Blocks that do not run when the model reads text, after a first batch."""
+        return [_place(wire) for number, wire in enumerate(self._wires) if number not in (self._runs or ())]
 
     @contextmanager
     def running(self, position: torch.Tensor, lengths: Sequence[int], sink: Sink, *, with_post: bool) -> Iterator[None]:
@@ -83,9 +90,10 @@ class Capture:
             with_post: whether what the model makes of g and u is wanted too.
 
         Raises:
-            UnsupportedError: a block ran more than once or not at all, or on something else than the tokens of the batch.
+            UnsupportedError: a block ran more than once, or on something else than the tokens of the batch, or not at all
+                though it did with the first batch (or none did).
         """
-        self._batch = batch = _Batch(position, lengths, sink, with_post)
+        batch = _Batch(position, lengths, sink, with_post)
         undo: list[Callable[[], None]] = []
         try:
             for number, wire in enumerate(self._wires):
@@ -97,8 +105,10 @@ class Capture:
         finally:
             for each in undo:
                 each()
-        if missing := next((wire for number, wire in enumerate(self._wires) if number not in batch.seen), None):
-            raise UnsupportedError(f"{self._ref}: {_place(missing)} does not run when the model reads text")
+        self._runs = batch.seen if self._runs is None else self._runs
+        if not batch.seen or batch.seen != self._runs:
+            odd = min(self._runs ^ batch.seen, default=0)
+            self._refuse(self._wires[odd], "does not always run when the model reads text")
 
     def _hook_dense(self, number: int, wire: DenseWire, batch: _Batch) -> list[Callable[[], None]]:
         def keep(role: str, rows: slice, _module: nn.Module, _args: Any, output: torch.Tensor) -> None:
@@ -135,6 +145,7 @@ class Capture:
             raise AssertionError("both are there, else nothing is handed over")
         position = batch.position.to(g.device)
         documents = torch.arange(shape[0], device=g.device)
+        g = _scaled(g, wire.block)
         batch.sink(Captured(wire.block, g, u, position, documents, sum(batch.lengths), post))
 
     def _replace_experts(self, number: int, wire: ExpertsWire, batch: _Batch) -> Callable[[], None]:
@@ -194,9 +205,9 @@ class Capture:
         position = flat.new_full(shape, NO_TOKEN)
         position[of_row, place] = flat[rows]
         documents = (rows // batch.position.shape[1]).unique()
-        g, u = padded(gate_up[:, wire.gate]), padded(gate_up[:, wire.w_in])
-        seen = padded(post) if batch.with_post else None
-        batch.sink(Captured(wire.blocks[expert], g, u, position, documents, len(rows), seen))
+        block, seen = wire.blocks[expert], padded(post) if batch.with_post else None
+        g, u = _scaled(padded(gate_up[:, wire.gate]), block), padded(gate_up[:, wire.w_in])
+        batch.sink(Captured(block, g, u, position, documents, len(rows), seen))
 
     def _refuse(self, wire: Wire, why: str) -> None:
         raise UnsupportedError(f"{self._ref}: {_place(wire)} {why}; activation statistics are not defined for it")
@@ -205,6 +216,11 @@ class Capture:
 def _place(wire: Wire) -> str:
     block = wire.block if isinstance(wire, DenseWire) else next(iter(wire.blocks.values()))
     return f"layer {block.layer} ({block.component})"
+
+
+def _scaled(g: torch.Tensor, block: Block) -> torch.Tensor:
+    """With the constant that some models multiply what the gate gives by, before the activation function."""
+    return g if block.gate_multiplier == 1.0 else g * block.gate_multiplier
 
 
 def _linear(module: Any, values: torch.Tensor, name: str, expert: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 import transformers
@@ -61,27 +61,13 @@ def load_model(
     check_runnable(checkpoint, architecture)
     with _quiet():
         config = _config(checkpoint)
-        model_class = _model_class(config, ref)
         origin = open_origin(checkpoint.location)
         read = read_tensors(origin, [TensorSlice(each) for each in checkpoint.tensors.values()])
         tensors = {part.record.name: tensor for part, tensor in read.items()}
-        placing: dict[str, Any] = {"device_map": "auto"} if gpus > 1 else {}
-        try:
-            made: Any = model_class.from_pretrained(
-                None, config=config, state_dict=dict(tensors), dtype=dtype, output_loading_info=True, **placing
-            )
-        except (ValueError, RuntimeError, KeyError, AttributeError, ImportError) as error:
-            raise UnsupportedError(
-                f"{ref}: transformers {transformers.__version__} cannot load it: {_said(error)}"
-            ) from error
-    model, report = made
-    if missing := sorted(report["missing_keys"]) + sorted(str(each) for each in report["mismatched_keys"]):
-        raise CheckpointError(
-            f"{ref}: {type(model).__name__} of transformers {transformers.__version__} finds no weights for {_list(missing)}"
-        )
-    model.eval().requires_grad_(False)
+        model = _with_weights(config, tensors, dtype, gpus, ref)
+    model.train(False).requires_grad_(False)
     if gpus <= 1:
-        model.to(device)
+        torch.nn.Module.to(model, device)
     blocks = tuple(
         LoadedBlock(block, {part: _cut(tensors[part.record.name], part) for part in block.slices}, {})
         for block in architecture.blocks
@@ -133,14 +119,51 @@ def _config(checkpoint: Checkpoint) -> Any:
             ) from error
 
 
-def _model_class(config: Any, ref: str) -> type[PreTrainedModel]:
+def _with_weights(
+    config: Any, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype, gpus: int, ref: str
+) -> PreTrainedModel:
+    """The base model with all its weights: made as such, or as part of the class that config.json names.
+
+    transformers knows the names of some checkpoints only for the latter.
+    """
+    placing: dict[str, Any] = {"device_map": "auto"} if gpus > 1 else {}
+    refusal: Exception | None = None
+    for model_class in _model_classes(config, ref):
+        try:
+            made: Any = model_class.from_pretrained(
+                None, config=config, state_dict=dict(tensors), dtype=dtype, output_loading_info=True, **placing
+            )
+        except (ValueError, RuntimeError, KeyError, AttributeError, ImportError, OSError) as error:
+            refusal = refusal or UnsupportedError(
+                f"{ref}: transformers {transformers.__version__} cannot load it: {_said(error)}"
+            )
+            continue
+        model, report = made
+        missing = sorted(report["missing_keys"]) + sorted(str(each) for each in report["mismatched_keys"])
+        if not missing:
+            base: PreTrainedModel = model.base_model
+            return base
+        refusal = refusal or CheckpointError(
+            f"{ref}: {model_class.__name__} of transformers {transformers.__version__} finds no weights for {_list(missing)}"
+        )
+    if refusal is None:
+        raise AssertionError("there is always a class to try")
+    raise refusal
+
+
+def _model_classes(config: Any, ref: str) -> list[type[PreTrainedModel]]:
     known: Any = AutoModel._model_mapping
-    found = known.get(type(config), None)
-    if not isinstance(found, type):
+    named = [getattr(transformers, str(name), None) for name in config.architectures or ()]
+    found = [each for each in (known.get(type(config), None), *named) if _is_model(each)]
+    if not found:
         raise UnsupportedError(
             f"{ref}: transformers {transformers.__version__} has no base model for model_type {config.model_type!r}"
         )
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _is_model(found: Any) -> TypeGuard[type[PreTrainedModel]]:
+    return isinstance(found, type) and issubclass(found, PreTrainedModel)
 
 
 def _vocabulary(model: Any, ref: str) -> int:

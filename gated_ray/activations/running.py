@@ -13,7 +13,7 @@ from gated_ray.activations.wiring import wires_of
 from gated_ray.architectures.blocks import Block, Place
 from gated_ray.errors import GatedRayError, UnsupportedError
 
-_ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.06}
+_ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.06, torch.float16: 0.01}
 """Of the largest value: layers add up what the order of sums makes of it."""
 
 

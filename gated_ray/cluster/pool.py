@@ -9,7 +9,8 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayError
 
 from gated_ray.cluster.capacity import room_for, worker_count, worker_size
-from gated_ray.cluster.worker import IN_FLIGHT, WorkerActor
+from gated_ray.cluster.work import IN_FLIGHT
+from gated_ray.cluster.worker import WorkerActor
 from gated_ray.settings import SweepSettings
 
 _REST_SECONDS = 0.5

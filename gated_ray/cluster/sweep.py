@@ -145,7 +145,7 @@ def _dry_run(settings: SweepSettings, objects: Objects) -> SweepResult:
         print_plan(models, failures)
     else:
         for model in models:
-            emit("planned", model=model.partition.model, units=model.units_left, bytes=model.bytes_left)
+            emit("planned", model=model.partition.model, units=model.units_left, bytes=model.size_left)
         for failure in failures:
             emit("failed", message=failure.message, model=None, units=0, bytes=0)
     _print_failures(failures, settings)

@@ -82,17 +82,17 @@ def print_plan(models: Sequence[PlannedModel], failures: Sequence[Failure]) -> N
             model.row["model_type"] or "-",
             str(model.blocks),
             f"{model.neurons:,}",
-            gigabytes(model.bytes),
+            gigabytes(model.size),
             str(model.units),
             "published" if model.is_published else str(model.units_left) if model.units_left else "publish",
-            gigabytes(model.bytes_left),
+            gigabytes(model.size_left),
         )
     out = _console()
     _print(out, table)
     _print_notes(out, (model.row for model in models), (model.partition.model for model in models))
     out.print(
         f"{counted(len(models), 'model')}, {counted(sum(model.units_left for model in models), 'unit')} to do, "
-        f"{gigabytes(sum(model.bytes_left for model in models))} GB to read"
+        f"{gigabytes(sum(model.size_left for model in models))} GB to read"
         + (f", {counted(len(failures), 'model')} cannot be read" if failures else "")
     )
 

@@ -14,7 +14,8 @@ import torch
 
 from gated_ray.analysis import default_device
 from gated_ray.cluster.failures import kind_of
-from gated_ray.cluster.units import PackedUnit, Publishing, Receipt, Unit, internal_error
+from gated_ray.cluster.units import PackedUnit, Receipt, Unit, internal_error
+from gated_ray.cluster.work import Publishing
 from gated_ray.errors import GatedRayError
 from gated_ray.measurement import load_blocks, measure_block
 from gated_ray.neurons.summaries import summarise_neurons
@@ -22,13 +23,10 @@ from gated_ray.settings import ProfileSettings, StoreSettings
 from gated_ray.sources.buffers import buffers_for
 from gated_ray.sources.checkpoint import open_origin
 from gated_ray.sources.origin import Location, Origin
+from gated_ray.store.keys import UnitKey
 from gated_ray.store.objects import open_objects
 from gated_ray.store.publish import publish
 from gated_ray.store.units import CorruptUnitsError, commit_unit
-
-IN_FLIGHT = 2
-"""Units at a time in one worker, so that one is read while the other is computed."""
-
 
 _MOST_ORIGINS = 16
 _BROKEN_DEVICE: tuple[type[BaseException], ...] = (
@@ -69,7 +67,7 @@ class Worker:
         publish(
             self._objects,
             task.partition,
-            task.units,
+            [unit for unit in task.units if isinstance(unit, UnitKey)],
             task.model_row,
             identity=task.identity,
             summarise=summarise_neurons,
