@@ -20,6 +20,7 @@ from gated_ray.sources.checkpoint import Checkpoint
 from gated_ray.sources.headers import TensorRecord
 from gated_ray.sources.origin import FileVersion, Location
 from gated_ray.sources.references import parse_reference
+from gated_ray.store import keys
 from gated_ray.store.keys import Partition
 from tests.benchmarks.results import RESULTS
 from tests.checkpoints.paper_models import PAPER_MODELS, PaperModel
@@ -31,7 +32,7 @@ TABLES = 3
 NEURON_BYTES, UNIT_BYTES, MODEL_BYTES = 50, 33_000, 60_000
 """Stored: of a neuron of a gated block in its unit's table and in the published one; besides, of a unit and of a model."""
 
-_FOLDERS = 7
+_FOLDERS = 1 + len(keys.RAW_TABLES) + len(keys.TABLES)
 """Of a store that `jobs.verify` lists."""
 _WIRE = 1.25e9
 """Bytes a second of 10 Gbit/s."""
@@ -181,8 +182,8 @@ def _row(name: str, dtype: str, plan: Planned, requests: Requests, stored: int) 
         dtype,
         f"{plan.units:,}",
         f"{plan.neurons:,}",
-        f"{plan.size / 1e9:.2f}",
-        f"{plan.size / _WIRE:.1f}",
+        f"{plan.bytes / 1e9:.2f}",
+        f"{plan.bytes / _WIRE:.1f}",
         *(f"{each:,}" for each in (requests.put, requests.list, requests.get)),
         f"{stored / 1e6:.0f}",
         f"{plan.memory / 1e9:.1f}",
@@ -212,7 +213,7 @@ def _actions(models: dict[str, Planned], first: Requests, again: Requests, units
 def _limits(size: int, stored: int, first: Requests) -> Iterator[str]:
     """When the wire bounds a sweep and when the CPUs do; what S3 asks for it."""
     cpu, worker = recorded_cpu()
-    sixteen = sum(planned(model, "BF16").size for model in PAPER_MODELS.values()) / 1e9
+    sixteen = sum(planned(model, "BF16").bytes for model in PAPER_MODELS.values()) / 1e9
     yield fill(
         f"CPU: {cpu} s a GB of 16-bit weights with sampled regions, {worker} of them in the workers, as last recorded in "
         f"[RESULTS.md](../tests/benchmarks/RESULTS.md) (`full_size`: these twelve, all at 16 bits, {sixteen:.1f} GB). So a "

@@ -10,7 +10,7 @@ from gated_ray.activations.capture import Captured
 from gated_ray.activations.formulas import Formula
 from gated_ray.activations.running import Runner
 from gated_ray.activations.segments import Kernel, segment_kernel
-from gated_ray.activations.statistics import BlockStatistics
+from gated_ray.activations.statistics import NeuronStatistics
 from gated_ray.architectures.blocks import Place
 from gated_ray.errors import CheckpointError, InputError
 
@@ -44,7 +44,7 @@ class Measurer:
 
     def measure(
         self, documents: Sequence[Sequence[int]], first: int, told: Callable[[int], None] = lambda _: None
-    ) -> dict[Place, BlockStatistics]:
+    ) -> dict[Place, NeuronStatistics]:
         """Statistics of documents, before the canonical sign; a block that no token reached has none of its own.
 
         Args:
@@ -77,8 +77,8 @@ class Measurer:
 
     def _measure(
         self, documents: Sequence[Sequence[int]], first: int, told: Callable[[int], None]
-    ) -> dict[Place, BlockStatistics]:
-        found: dict[Place, BlockStatistics] = {}
+    ) -> dict[Place, NeuronStatistics]:
+        found: dict[Place, NeuronStatistics] = {}
         lengths = [len(document) for document in documents]
         for batch in batches(lengths, self.most_tokens, pads=self.runner.pads):
             rows = first + torch.tensor(batch, dtype=torch.int64)
@@ -90,10 +90,10 @@ class Measurer:
             told(sum(lengths[number] for number in batch))
         return found
 
-    def _take(self, captured: Captured, rows: torch.Tensor, found: dict[Place, BlockStatistics]) -> None:
+    def _take(self, captured: Captured, rows: torch.Tensor, found: dict[Place, NeuronStatistics]) -> None:
         place, device = captured.block.place, captured.g.device
         if place not in found:
-            found[place] = BlockStatistics.empty(captured.block.neurons, self.top, device)
+            found[place] = NeuronStatistics.empty(captured.block.neurons, self.top, device)
         segments = self._kernel(self.formulas[place])(captured.g, captured.u, captured.position)
         found[place].add(segments, rows.to(device)[captured.documents], captured.tokens)
 

@@ -1,6 +1,6 @@
 """Committing one unit of work, and finding what is committed. The manifest is the commit: it is written last."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -115,7 +115,7 @@ def commit_unit(
     layers = conform(layers, LAYERS, partition.columns).sort_by("expert")
     check_blocks(unit, neurons, layers)
     bodies = {"neurons": to_parquet([neurons], NEURONS), "layers": to_parquet([layers], LAYERS)}
-    if earlier := _committed_already(objects, partition, unit, identity, bodies.values()):
+    if earlier := committed_unit(objects, partition, unit, identity, [sha256(body) for body in bodies.values()]):
         return earlier
     manifest = Manifest(
         unit=unit,
@@ -133,15 +133,22 @@ def commit_unit(
     return manifest
 
 
-def _committed_already(
-    objects: Objects, partition: Partition, unit: UnitKey, identity: Mapping[str, Any], bodies: Iterable[bytes]
+def committed_unit(
+    objects: Objects,
+    partition: Partition,
+    unit: WorkKey,
+    identity: Mapping[str, Any],
+    digests: Sequence[str] | None = None,
 ) -> Manifest | None:
-    """The manifest of another writer of this unit, if it has this identity and the store holds these very bodies."""
+    """The manifest of another writer of this unit, if it has this identity and all that it names is in the store.
+
+    Args:
+        digests: SHA-256 of the bodies that it must name, in order; None for whichever.
+    """
     manifest = _read_manifest(objects, partition, unit)
     if manifest is None or not same_identity(manifest.identity, identity):
         return None
-    ours = [sha256(body) for body in bodies]
-    if [each.sha256 for each in manifest.objects] != ours:
+    if digests is not None and [each.sha256 for each in manifest.objects] != list(digests):
         return None
     # A store that was copied may have the same bytes under other ETags: then the manifest is out of date.
     stored = {found.key: found for each in manifest.objects for found in objects.list(each.key)}
