@@ -70,22 +70,31 @@ EXAMPLES = pa.schema(
 
 TOKENS = pa.schema(
     [
-        described("document", pa.int64(), "row of the dataset, from 0, in shuffled order"),
+        described(
+            "document",
+            pa.int64(),
+            "row of the dataset, from 0: of texts in shuffled order, of given ids the entry of the file",
+        ),
         described("ids", pa.list_(pa.int32()), "token ids, special ones included"),
-        described("text", _STRING, "the text that these tokens cover; null where ids were given"),
+        described(
+            "text",
+            _STRING,
+            "the document up to the end of its last token; null where that is not known: ids were given, or a document was "
+            "cut by a tokenizer without offsets",
+        ),
         described(
             "starts",
             pa.list_(pa.int32()),
             "first character in text of each token (a special token's is that of the next); null where unknown",
         ),
         described("source", _STRING, "file the document came from; null where ids were given"),
-        described("source_row", pa.int64(), "row within that file"),
+        described("source_row", pa.int64(), "row within that file, from 0; of JSON lines the line"),
         described("truncated", pa.bool_(), "whether the document was cut to max_length"),
         DATASET_FIELD,
         described(
             "tokenizer_digest",
             _STRING,
-            "first 12 hex digits of SHA-256 over the tokenizer's files; given for ready ids",
+            "first 12 hex digits of SHA-256 over the class and files of the tokenizer; given where ids were given",
         ),
     ],
     metadata={"description": "one row per tokenized document"},

@@ -1,0 +1,1 @@
+"""Texts to token shards: which documents, in which order, as which tokens. No Ray here."""
