@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from huggingface_hub import constants
 
-from gated_ray.errors import CheckpointError, UnsupportedError
+from gated_ray.activations.encoding import CHARACTERS_PER_TOKEN, Encoded, encode
+from gated_ray.errors import CheckpointError, InputError, UnsupportedError
 from gated_ray.sources.checkpoint import Placed, open_origin
+from gated_ray.vocabulary import counted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -49,29 +50,6 @@ _NOT_VOCABULARY = frozenset({"added_tokens.json", "special_tokens_map.json", "to
 _MOST_BYTES = 256_000_000
 """Of one file; the largest vocabularies have a tenth."""
 
-CHARACTERS_PER_TOKEN = 64
-"""Of a document, no more than so many characters for every token of ``max_length`` are looked at."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A document as tokens.
-
-    Attributes:
-        ids: special ones included; at most ``max_length``.
-        starts: first character in `text` of each token, that of the next one for a special token; None where the tokenizer
-            does not say.
-        text: the document up to the end of its last token; None where that is not known.
-        truncated: whether some of the document is left out.
-        is_empty: whether no token stands for text.
-    """
-
-    ids: list[int]
-    starts: list[int] | None
-    text: str | None
-    truncated: bool
-    is_empty: bool
-
 
 @dataclass(frozen=True)
 class Tokenizer:
@@ -81,56 +59,35 @@ class Tokenizer:
         digest: first 12 hex digits of SHA-256 over its class, and the names and contents of its files: equal ones make equal
             tokens.
         size: number of ids, which is one more than the largest.
+        added: special tokens that it adds to every document.
     """
 
     digest: str
     size: int
+    added: int
     _loaded: "PreTrainedTokenizerBase" = field(repr=False)
 
     def encode_batch(self, texts: Sequence[str], max_length: int) -> list[Encoded]:
         """The documents as the tokenizer encodes them by default, with the special tokens that it adds, cut at the right.
 
         What lies beyond `CHARACTERS_PER_TOKEN` characters a token is not looked at.
+
+        Raises:
+            InputError: with the special tokens, no text fits into so many.
         """
+        if max_length <= self.added:
+            raise InputError(
+                f"data.max_length={max_length}: no text fits in, as the tokenizer adds {counted(self.added, 'special token')}"
+            )
         if not texts:
             return []
         most = CHARACTERS_PER_TOKEN * max_length
         heads = [text[:most] for text in texts]
-        encode = self._encode_fast if self._loaded.is_fast else self._encode_slow
+        encoded = encode(self._loaded, heads, max_length)
         return [
-            Encoded(each.ids, each.starts, each.text, each.truncated or len(text) > most, each.is_empty)
-            for each, text in zip(encode(heads, max_length), texts, strict=True)
+            replace(each, truncated=each.truncated or len(text) > most)
+            for each, text in zip(encoded, texts, strict=True)
         ]
-
-    def _encode_fast(self, texts: Sequence[str], max_length: int) -> list[Encoded]:
-        encodings = self._loaded(list(texts), truncation=True, max_length=max_length, padding=False).encodings or ()
-        return [_encoded(each, text) for each, text in zip(encodings, texts, strict=True)]
-
-    def _encode_slow(self, texts: Sequence[str], max_length: int) -> list[Encoded]:
-        return [self._encode_one(text, max_length) for text in texts]
-
-    def _encode_one(self, text: str, max_length: int) -> Encoded:
-        whole = self._loaded(text, return_special_tokens_mask=True)
-        truncated = len(whole["input_ids"]) > max_length
-        ids = (
-            self._loaded(text, truncation=True, max_length=max_length)["input_ids"] if truncated else whole["input_ids"]
-        )
-        is_empty = all(whole["special_tokens_mask"])
-        return Encoded(list(ids), None, None if truncated else text, truncated, is_empty)
-
-
-def _encoded(encoding: Any, text: str) -> Encoded:
-    """Of an encoding of the tokenizers library."""
-    special = encoding.special_tokens_mask
-    spans = encoding.offsets
-    end = max((stop for (_, stop), is_special in zip(spans, special, strict=True) if not is_special), default=0)
-    starts = [0] * len(spans)
-    following = end
-    for index in reversed(range(len(spans))):
-        if not special[index]:
-            following = min(spans[index][0], following)
-        starts[index] = following
-    return Encoded(encoding.ids, starts, text[:end], bool(encoding.overflowing), all(special))
 
 
 def load_tokenizer(checkpoint: Placed) -> Tokenizer:
@@ -152,7 +109,7 @@ def load_tokenizer(checkpoint: Placed) -> Tokenizer:
         loaded = _load(folder, digested, ref)
     loaded.truncation_side = "right"
     size = 1 + max(loaded.get_vocab().values(), default=-1)
-    return Tokenizer(_digest(type(loaded).__name__, digested), size, loaded)
+    return Tokenizer(_digest(type(loaded).__name__, digested), size, loaded.num_special_tokens_to_add(), loaded)
 
 
 def _read_files(checkpoint: Placed) -> dict[str, bytes]:
@@ -177,8 +134,6 @@ def _digest(kind: str, contents: Mapping[str, bytes]) -> str:
 def _load(folder: str, contents: Mapping[str, bytes], ref: str) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer  # takes seconds to import, which other commands need not pay
 
-    for name in ("transformers.tokenization_utils_base", "transformers.tokenization_utils_tokenizers"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # warnings on texts longer than the model takes, which are cut
     try:
         # False, and not unset: then transformers would ask on the terminal.
         loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
