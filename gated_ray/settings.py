@@ -9,6 +9,9 @@ from gated_ray.errors import InputError
 MEASURE_VERSION = 1
 """Raised whenever the same weights and settings would give other numbers. Part of a profile's identity."""
 
+TOKENS_VERSION = 1
+"""Raised whenever the same texts, tokenizer and settings would give other tokens. Part of a token dataset's identity."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -72,6 +75,57 @@ class ProfileSettings:
             "pairs": self.pairs if self.regions == "sampled" else None,
             "seed": self.seed if self.regions == "sampled" else None,
             "measure_version": MEASURE_VERSION,
+        }
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What is fed to the models: texts to be tokenized, tokens that are ready, or ids from elsewhere; at most one of these."""
+
+    text: str | None = None
+    """Parquet, JSON lines or plain text: a folder or file, ``s3://bucket/prefix``, ``hf://datasets/ORG/NAME[@REVISION][/PATH]``."""
+    tokens: str | None = None
+    """A store that holds a token dataset, or the folder of one in it: ``.../tokens/dataset=NAME/tokenizer=DIGEST``."""
+    token_ids: str | None = None
+    """A JSON file, a list of lists of token ids."""
+    name: str | None = None
+    """Of the token dataset; None takes the last part of the path, without what follows its dot."""
+    column: str = "text"
+    """Of parquet, and key of JSON lines, that holds a document's text."""
+    seed: int = 0
+    """Of the order in which documents are taken."""
+    max_length: int = 1024
+    """Tokens that a document is cut to, special ones included."""
+    max_tokens: int | None = 20_000_000
+    """The document that reaches so many tokens in all is the last; None takes all documents."""
+    shard_tokens: int = 1 << 20
+    """The document that reaches so many tokens in a file of the dataset is its last."""
+    endpoint_url: str | None = None
+    """S3 endpoint of texts, tokens and ids in a bucket; None leaves it to the AWS configuration."""
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("text", "tokens", "token_ids") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(f'data.{name}' for name in given)} are given: give one of them")
+        for name in (*given, "column", *(() if self.name is None else ("name",))):
+            if not getattr(self, name).strip():
+                raise InputError(f"data.{name} is empty")
+        for name in ("max_length", "max_tokens", "shard_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"data.{name}={value}: must be at least 1")
+        if not 0 <= self.seed < 1 << 64:
+            raise InputError(f"data.seed={self.seed}: must be at least 0 and below 2**64")
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that shape the tokens of a text, in canonical form."""
+        return {
+            "column": self.column,
+            "seed": self.seed,
+            "max_length": self.max_length,
+            "max_tokens": self.max_tokens,
+            "shard_tokens": self.shard_tokens,
+            "tokens_version": TOKENS_VERSION,
         }
 
 
@@ -140,6 +194,23 @@ class InspectSettings:
 
     def __post_init__(self) -> None:
         _require_one_of("format", self.format, ("table", "json"))
+
+
+@dataclass(frozen=True)
+class TokensSettings:
+    """``python -m jobs.tokens``."""
+
+    models: ModelsSettings = field(default_factory=ModelsSettings)
+    """Whose tokenizers are wanted; their weights are not read."""
+    data: DataSettings = field(default_factory=DataSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    log: str = "text"
+    """``text`` for people, or ``json``: one object a line on stdout, and nothing else there."""
+    debug: bool = False
+    """Show tracebacks."""
+
+    def __post_init__(self) -> None:
+        _require_one_of("log", self.log, ("text", "json"))
 
 
 @dataclass(frozen=True)

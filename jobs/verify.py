@@ -16,13 +16,14 @@ def verify(settings: VerifySettings) -> bool:
     """
     objects = open_objects(settings.store)
     found = verify_store(objects)
-    if not found.models and not found.problems:
+    if not found.models and not found.token_datasets and not found.problems:
         raise nothing_published(objects.url)
     for problem in found.problems:
         print(f"PROBLEM {problem.partition}: {problem.key}: {problem.what}")
     if found.problems:
         print(
-            "To mend a model, delete the object named and the model's published.json below _units/, then sweep again."
+            "To mend a model, delete the object named and the model's published.json below _units/, then sweep again. "
+            "To mend a token dataset, delete the object named and its dataset.json, then run jobs.tokens again."
         )
     print(found, flush=True)
     if not settings.source:

@@ -1,1 +1,1 @@
-"""Activation statistics: token shards, capturing gate and in values of a running model, mergeable statistics."""
+"""Activation statistics: texts to token shards, gate and in values of a running model, mergeable statistics. No Ray here."""

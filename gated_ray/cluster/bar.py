@@ -1,30 +1,14 @@
 """A sweep's progress for people: a bar that is redrawn on a terminal, a line now and then in a log."""
 
 import sys
-from typing import TextIO
 
 from tqdm import tqdm
 
 from gated_ray.cluster.tally import Tally
+from gated_ray.lines import LINE_SECONDS, Lines
 
-LINE_SECONDS = 10
-"""Between lines where the output is no terminal, so that logs stay readable."""
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
 _ESTIMATED = _BAR.replace("{total_fmt}", "~{total_fmt}").replace("{remaining}", "~{remaining}")
-
-
-class _Lines:
-    """Turns a bar that redraws itself into one line an update, for logs."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        if line := text.strip():
-            self._stream.write(f"{line}\n")
-
-    def flush(self) -> None:
-        self._stream.flush()
 
 
 class Bar:
@@ -42,7 +26,7 @@ class Bar:
             miniters=0,  # the clock goes on between units
             smoothing=0,  # rate and time left from the whole sweep: units arrive in bursts
             dynamic_ncols=terminal,
-            file=sys.stderr if terminal else _Lines(sys.stderr),
+            file=sys.stderr if terminal else Lines(sys.stderr),
             bar_format=_BAR,
         )
 

@@ -12,6 +12,8 @@ is null. Fields may be added; none is renamed or changes its unit.
 | `progress` | every ten seconds, and as the sweep ends | the numbers below |
 | `summary` | a sweep ended | `models`, `neurons` in the dataset of the models asked for; `failures`: references not done; `seconds` |
 | `stopped` | a sweep was asked to stop and something is left | `models_left`, `models_unplanned`: references; `units_left`, `bytes_left` of the former |
+| `tokenizing` | every ten seconds of `jobs.tokens` | `dataset`, `tokenizer`: its digest; `bytes_read`, `bytes_to_read` of the texts in this pass; `documents`, `tokens` so far |
+| `tokenized` | a token dataset is whole, at the end of `jobs.tokens` | `models` that it is for; `store`, `dataset`, `tokenizer`, `folder`: where it is; `documents`, `tokens`, `truncated`, `empty`, `found`: documents of the texts; `shards` |
 | `watched` | a pass of `jobs.watch` ended | what the summary in the store holds |
 
 | number of `progress` | unit | what it counts |

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from time import monotonic
 
-from gated_ray.cluster.bar import LINE_SECONDS, Bar
+from gated_ray.cluster.bar import Bar
 from gated_ray.cluster.events import emit
 from gated_ray.cluster.metrics import SweepMetrics
 from gated_ray.cluster.tally import Tally
+from gated_ray.lines import LINE_SECONDS
 
 _GIGABYTE = 1e9
 

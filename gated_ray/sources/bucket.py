@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _SIGNED_SECONDS = 3600
+_LISTING_SECONDS = 1800.0
+"""Of all objects below a prefix, a thousand a request."""
 
 
 class BucketOrigin:
@@ -44,10 +46,19 @@ class BucketOrigin:
         return s3_ca_bundle()
 
     def files(self) -> dict[str, FileVersion]:
-        found = within(f"{self._url}: S3", self._listed)
+        found = within(f"{self._url}: S3", lambda: self._listed(delimiter="/"))
         if not found:
             raise ReferenceNotFoundError(f"{self._url}: no objects below this prefix")
         return found
+
+    def all_files(self, under: str = "") -> dict[str, FileVersion]:
+        """The objects at any depth whose path begins with `under`.
+
+        Raises:
+            GatedRayError: see `raise_for_s3`.
+        """
+        found = within(f"{self._url}: S3", lambda: self._listed(under), _LISTING_SECONDS)
+        return {path: file for path, file in found.items() if not path.endswith("/")}  # which stands for a folder
 
     def read_file(self, file: FileVersion) -> bytes:
         return read_whole(file.size, self._link(file))
@@ -66,12 +77,12 @@ class BucketOrigin:
     def missing_weights_advice(self) -> str:
         return ""
 
-    def _listed(self) -> dict[str, FileVersion]:
+    def _listed(self, under: str = "", delimiter: str = "") -> dict[str, FileVersion]:
         prefix = f"{self._prefix}/" if self._prefix else ""
         found = {}
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=prefix, Delimiter="/"
+                Bucket=self._bucket, Prefix=prefix + under, Delimiter=delimiter
             )
             for page in pages:
                 for entry in page.get("Contents", ()):

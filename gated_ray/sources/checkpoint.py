@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -55,6 +55,23 @@ def open_origin(location: Location, *, cached: bool = True) -> Origin:
     return FolderOrigin(location) if location.kind == "folder" else BucketOrigin(location)
 
 
+class Placed(Protocol):
+    """What was asked for, and where it lies: a `Checkpoint`, or a `Place` of which nothing was read yet."""
+
+    @property
+    def reference(self) -> Reference: ...
+    @property
+    def location(self) -> Location: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """A reference, resolved."""
+
+    reference: Reference
+    location: Location
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A sound checkpoint, opened at one immutable state.
@@ -100,22 +117,28 @@ def open_checkpoint(ref: str, s3_endpoint: str | None = None) -> Checkpoint:
         CheckpointError, UnsupportedError: it cannot be used; the message says why.
         TransientError: the network gave up.
     """
-    reference = parse_reference(ref)
-    location = _locate(reference, s3_endpoint)
-    origin = open_origin(location)
+    place = locate(ref, s3_endpoint)
+    origin = open_origin(place.location)
     files = origin.files()
     config = _read_config(origin, files, ref)
     shards, weight_map = weight_files(origin, files, ref)
     tensors = _index(read_headers(origin, shards, ref), weight_map, ref)
-    return Checkpoint(reference, location, config, tensors, (files[_CONFIG], *shards))
+    return Checkpoint(place.reference, place.location, config, tensors, (files[_CONFIG], *shards))
 
 
-def _locate(reference: Reference, s3_endpoint: str | None) -> Location:
+def locate(ref: str, s3_endpoint: str | None = None) -> Place:
+    """Resolve a reference: on the Hub to a commit; nothing of a folder or bucket is read.
+
+    Raises:
+        ReferenceNotFoundError, AccessError, TransientError: as `open_checkpoint`.
+    """
+    reference = parse_reference(ref)
     if reference.kind == "hub":
         endpoint = hub_endpoint()
         commit = resolve_commit(reference.location, reference.revision, endpoint)
-        return Location("hub", reference.location, commit, endpoint)
-    return Location(reference.kind, reference.location, endpoint=s3_endpoint if reference.kind == "s3" else None)
+        return Place(reference, Location("hub", reference.location, commit, endpoint))
+    endpoint_url = s3_endpoint if reference.kind == "s3" else None
+    return Place(reference, Location(reference.kind, reference.location, endpoint=endpoint_url))
 
 
 def _read_config(origin: Origin, files: Mapping[str, FileVersion], ref: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from gated_ray.errors import AccessError, CheckpointError, ReferenceNotFoundError, TransientError
 from gated_ray.sources.buffers import Allocate, new_buffer
@@ -31,6 +32,21 @@ class FolderOrigin:
             raise ReferenceNotFoundError(f"{self._folder}: no such folder") from error
         return {name: FileVersion(name, stat.st_size, str(stat.st_mtime_ns)) for name, stat in found}
 
+    def all_files(self) -> dict[str, FileVersion]:
+        """The files at any depth, by path with ``/``; folders that are links are not entered.
+
+        Raises:
+            AccessError, TransientError: one cannot be looked into.
+        """
+        found = {}
+        with _translated_errors(self._folder):
+            for folder, _, names in os.walk(self._folder, onerror=_raise):
+                for path in (Path(folder, name) for name in names):
+                    if path.is_file():
+                        relative, stat = path.relative_to(self._folder).as_posix(), path.stat()
+                        found[relative] = FileVersion(relative, stat.st_size, str(stat.st_mtime_ns))
+        return found
+
     def read_file(self, file: FileVersion) -> bytes:
         return bytes(self.read_spans(file, [(0, file.size)])[0])
 
@@ -45,7 +61,7 @@ class FolderOrigin:
         """SHA-256 over the names and whole contents: checkpoints of one training run differ in nothing else."""
         size = sum(file.size for file in files)
         said = f"reading {self._folder} ({size / 1e9:.1f} GB) to name its revision"
-        with _said_if_it_takes_long(said), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with said_if_it_takes_long(said), ThreadPoolExecutor(os.cpu_count()) as pool:
             digests = list(pool.map(self._digest, files))
         whole = hashlib.sha256()
         for file, digest in sorted(zip((file.path for file in files), digests, strict=True)):
@@ -84,7 +100,7 @@ class FolderOrigin:
 
 
 @contextmanager
-def _said_if_it_takes_long(line: str) -> Iterator[None]:
+def said_if_it_takes_long(line: str) -> Iterator[None]:
     """Print the line on stderr, once, where the block is not over in `_SILENT_SECONDS`."""
     timer = threading.Timer(_SILENT_SECONDS, lambda: print(line, file=sys.stderr, flush=True))
     timer.daemon = True
@@ -113,3 +129,8 @@ def _translated_errors(path: Path) -> Iterator[None]:
         raise AccessError(f"{path}: permission denied") from error
     except OSError as error:
         raise TransientError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _raise(error: OSError) -> NoReturn:
+    """What os.walk would pass over."""
+    raise error

@@ -190,9 +190,12 @@ class HubOrigin:
                 self._links[file.path] = Link(lambda: retried(lambda: self._resolve(file, etags)))
             return self._links[file.path]
 
+    def _url(self, file: FileVersion) -> str:
+        return hf_hub_url(self._repo, file.path, revision=self._commit, endpoint=self._endpoint)
+
     def _resolve(self, file: FileVersion, etags: dict[str, str]) -> RemoteFile:
         what = f"{self._repo}: {file.path}"
-        url = hf_hub_url(self._repo, file.path, revision=self._commit, endpoint=self._endpoint)
+        url = self._url(file)
         with translated_errors(self._endpoint, self._repo, self._commit):
             location, size = within(what, lambda: locate(url, what))
         if size != file.size:

@@ -54,9 +54,8 @@ def translated_errors(endpoint: str, repo: str, revision: str | None = None, *, 
         raise ReferenceNotFoundError(f"{name}: the repository has no revision {revision!r}") from error
     except RepositoryNotFoundError as error:
         hint = "with this token" if _signed_in() else f"without a token; if it is private, {HOW_TO_SIGN_IN}"
-        raise ReferenceNotFoundError(
-            f"{name}: no such folder here, and no such repository on the Hub can be seen {hint}"
-        ) from error
+        here = "" if name.startswith("hf://") else "no such folder here, and "
+        raise ReferenceNotFoundError(f"{name}: {here}no such repository on the Hub can be seen {hint}") from error
     except EntryNotFoundError as error:
         raise ReferenceNotFoundError(f"{name}: the Hub has no such file") from error
     except DisabledRepoError as error:

@@ -70,23 +70,74 @@ EXAMPLES = pa.schema(
 
 TOKENS = pa.schema(
     [
-        described("document", pa.int64(), "row of the dataset, from 0, in shuffled order"),
+        described(
+            "document",
+            pa.int64(),
+            "row of the dataset, from 0: of texts in shuffled order, of given ids the entry of the file",
+        ),
         described("ids", pa.list_(pa.int32()), "token ids, special ones included"),
-        described("text", _STRING, "the text that these tokens cover; null where ids were given"),
+        described(
+            "text",
+            _STRING,
+            "the document up to the end of its last token; null where that is not known: ids were given, or a document was "
+            "cut by a tokenizer without offsets",
+        ),
         described(
             "starts",
             pa.list_(pa.int32()),
             "first character in text of each token (a special token's is that of the next); null where unknown",
         ),
         described("source", _STRING, "file the document came from; null where ids were given"),
-        described("source_row", pa.int64(), "row within that file"),
+        described("source_row", pa.int64(), "row within that file, from 0; of JSON lines the line"),
         described("truncated", pa.bool_(), "whether the document was cut to max_length"),
         DATASET_FIELD,
         described(
             "tokenizer_digest",
             _STRING,
-            "first 12 hex digits of SHA-256 over the tokenizer's files; given for ready ids",
+            "first 12 hex digits of SHA-256 over the class and files of the tokenizer; given where ids were given",
         ),
     ],
     metadata={"description": "one row per tokenized document"},
+)
+
+ACTIVATION_MODELS = pa.schema(
+    [
+        *ACTIVATION_PARTITION_FIELDS,
+        described("tokenizer_digest", _STRING, "tokenizer that made the tokens, as the tokens table has it"),
+        described(
+            "location",
+            _STRING,
+            "where the weights were read: repository on the Hub, absolute folder, or s3://bucket/prefix",
+        ),
+        described(
+            "requested_revision", _STRING, "branch, tag, commit or subfolder that was asked for; null where none was"
+        ),
+        described("model_type", _STRING, "model_type of config.json; null where it has none"),
+        described("model_class", _STRING, "class of transformers that was run"),
+        described("blocks", pa.int32(), "MLP blocks, experts one by one"),
+        described("neurons", pa.int64(), "neurons of all blocks"),
+        described("documents", pa.int64(), "documents with tokens"),
+        described("tokens", pa.int64(), "real tokens, those of the whole dataset"),
+        described(
+            "cut_documents", pa.int64(), "documents that were longer than the model's context, and were cut to it"
+        ),
+        described("nan_tokens", pa.int64(), "sum over neurons of tokens with a value that is not finite"),
+        described("context", pa.int32(), "most tokens of a document by config.json; null where it sets no limit"),
+        described("dtype", _STRING, "in which the model ran"),
+        described("top", pa.int16(), "documents that each ranking keeps"),
+        described("weights", _STRING, "preparation of the weights that the canonical sign is of: paper or residual"),
+        described(
+            "text", _STRING, "what the tokens were made from, with its revision where it has one; null for given ids"
+        ),
+        described(
+            "max_length", pa.int32(), "tokens that documents were cut to when they were tokenized; null for given ids"
+        ),
+        described("seed", pa.int64(), "of the documents' order; null for given ids"),
+        described("statistics_version", pa.int16(), "of the definitions of these numbers"),
+        described("gated_ray_version", _STRING, "version of gated-ray that measured"),
+        described("torch_version", _STRING, "version of torch that computed"),
+        described("transformers_version", _STRING, "version of transformers that ran the model"),
+        described("seconds", pa.float64(), "seconds of work on all shards"),
+    ],
+    metadata={"description": "one row per model, revision, dataset and profile with published activation statistics"},
 )

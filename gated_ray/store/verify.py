@@ -17,6 +17,8 @@ from gated_ray.store.objects import PROBE_KEY, Objects, StoredObject
 from gated_ray.store.profiles import read_profile
 from gated_ray.store.publication import Publication, read_publication
 from gated_ray.store.records import RecordedObject, same_identity, settings_of
+from gated_ray.store.token_keys import TOKENS_FOLDER
+from gated_ray.store.token_verify import is_of_tokens, verify_tokens
 from gated_ray.store.units import Manifest, read_manifests
 from gated_ray.vocabulary import counted
 
@@ -50,9 +52,12 @@ class Verification:
     bytes: int
     """Their bytes, as listed."""
     problems: tuple[Problem, ...]
+    token_datasets: int = 0
+    """Whole ones; their shards are objects too."""
 
     def __str__(self) -> str:
         counts = {"published model": self.models, "unit": self.units, "object": self.objects}
+        counts |= {"token dataset": self.token_datasets} if self.token_datasets else {}
         looked_at = ", ".join(counted(count, noun) for noun, count in counts.items())
         problems = counted(len(self.problems), "problem") if self.problems else "no problems"
         return f"{looked_at}, {self.bytes / 1e9:.3f} GB: {problems}"
@@ -71,8 +76,10 @@ def verify_store(objects: Objects) -> Verification:
     Raises:
         StoreError, TransientError: the store could not be read.
     """
-    folders = ("_units/", *(f"raw/{table}/" for table in RAW_TABLES), *(f"{table}/" for table in TABLES))
-    stored = {each.key: each for folder in folders for each in objects.list(folder, digest=True)}
+    folders = ("_units/", *(f"raw/{table}/" for table in RAW_TABLES), *(f"{table}/" for table in TABLES), TOKENS_FOLDER)
+    held = {each.key: each for folder in folders for each in objects.list(folder, digest=True)}
+    stored = {key: each for key, each in held.items() if not is_of_tokens(key)}
+    tokens = verify_tokens(objects, {key: each for key, each in held.items() if is_of_tokens(key)})
     partitions, problems = _partitions(stored)
     records = [
         _Records(partition, read_manifests(objects, partition), read_publication(objects, partition))
@@ -87,12 +94,15 @@ def verify_store(objects: Objects) -> Verification:
         for key in stored
         if key.split("/")[0] in TABLES and key not in named
     ]
+    problems += [Problem(each.folder, each.key, each.what) for each in tokens.problems]
+    named |= {shard.object.key for shard in tokens.shards}
     return Verification(
         publications=tuple(each.publication for each in records if each.publication is not None),
         units=sum(manifest is not None for each in records for manifest in each.manifests.values()),
         objects=len(named),
-        bytes=sum(stored[key].size for key in named if key in stored),
+        bytes=sum(held[key].size for key in named if key in held),
         problems=tuple(sorted(problems, key=lambda problem: (problem.partition, problem.key))),
+        token_datasets=tokens.datasets,
     )
 
 

@@ -1,0 +1,64 @@
+"""Texts as a tokenizer of transformers encodes them by itself, cut at the right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+CHARACTERS_PER_TOKEN = 64
+"""Of a document, no more than so many characters for every token of ``max_length`` are looked at."""
+
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A document as tokens.
+
+    Attributes:
+        ids: int32 ``[tokens]``, special ones included; at most ``max_length``.
+        starts: int32 ``[tokens]``, first character in `text` of each token, that of the next one for a special token; None
+            where the tokenizer does not say.
+        text: the document up to the end of its last token; None where that is not known.
+        truncated: whether some of the document is left out.
+        is_empty: whether no token stands for text.
+    """
+
+    ids: Ids
+    starts: Ids | None
+    text: str | None
+    truncated: bool
+    is_empty: bool
+
+
+def encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], max_length: int) -> list[Encoded]:
+    """The texts with the special tokens that the tokenizer adds, at most `max_length` tokens each."""
+    if not tokenizer.is_fast:
+        return [_slowly(tokenizer, text, max_length) for text in texts]
+    encodings = tokenizer(list(texts), truncation=True, max_length=max_length, padding=False).encodings or ()
+    return [_encoded(each, text) for each, text in zip(encodings, texts, strict=True)]
+
+
+def _slowly(tokenizer: "PreTrainedTokenizerBase", text: str, max_length: int) -> Encoded:
+    whole = tokenizer(text, return_special_tokens_mask=True, verbose=False)
+    truncated = len(whole["input_ids"]) > max_length
+    ids = tokenizer(text, truncation=True, max_length=max_length)["input_ids"] if truncated else whole["input_ids"]
+    is_empty = all(whole["special_tokens_mask"])
+    return Encoded(np.array(ids, np.int32), None, None if truncated else text, truncated, is_empty)
+
+
+def _encoded(encoding: Any, text: str) -> Encoded:
+    """Of an encoding of the tokenizers library."""
+    special = np.array(encoding.special_tokens_mask, bool)
+    spans = np.array(encoding.offsets, np.int32).reshape(-1, 2)
+    end = int(spans[~special, 1].max(initial=0))
+    begins = np.where(special, end, spans[:, 0])
+    starts = np.minimum.accumulate(begins[::-1])[::-1].astype(np.int32)
+    ids = np.array(encoding.ids, np.int32)
+    return Encoded(ids, starts, text[:end], bool(encoding.overflowing), bool(special.all()))

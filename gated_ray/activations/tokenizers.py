@@ -1,0 +1,166 @@
+"""A model's tokenizer: its files wherever they lie, loaded by transformers, and texts as it encodes them."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from huggingface_hub import constants
+
+from gated_ray.activations.encoding import CHARACTERS_PER_TOKEN, Encoded, encode
+from gated_ray.errors import CheckpointError, InputError, UnsupportedError
+from gated_ray.sources.checkpoint import Placed, open_origin
+from gated_ray.vocabulary import counted
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_CONFIG = "config.json"
+_FILES = frozenset(
+    (
+        *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tekken.json"),
+        *(
+            "tokenizer.model",
+            "spiece.model",
+            "sentencepiece.model",
+            "sentencepiece.bpe.model",
+            "spm.model",
+            "spm_char.model",
+        ),
+        *(
+            "vocab.json",
+            "merges.txt",
+            "vocab.txt",
+            "dict.txt",
+            "bpe.codes",
+            "source.spm",
+            "target.spm",
+            "target_vocab.json",
+        ),
+        *("byte_maps.json", "emoji.json", "normalizer.json", "prophetnet.tokenizer"),
+        *("word_pronunciation.json", "word_shape.json"),
+    )
+)
+"""What the tokenizers of transformers are made from; chat templates make no difference to plain text."""
+_NOT_VOCABULARY = frozenset({"added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"})
+_MOST_BYTES = 256_000_000
+"""Of one file; the largest vocabularies have a tenth."""
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A loaded tokenizer.
+
+    Attributes:
+        digest: first 12 hex digits of SHA-256 over its class, and the names and contents of its files: equal ones make equal
+            tokens.
+        size: number of ids, which is one more than the largest.
+        added: special tokens that it adds to every document.
+    """
+
+    digest: str
+    size: int
+    added: int
+    _loaded: "PreTrainedTokenizerBase" = field(repr=False)
+
+    def encode_batch(self, texts: Sequence[str], max_length: int) -> list[Encoded]:
+        """The documents as the tokenizer encodes them by default, with the special tokens that it adds, cut at the right.
+
+        What lies beyond `CHARACTERS_PER_TOKEN` characters a token is not looked at.
+
+        Raises:
+            InputError: with the special tokens, no text fits into so many.
+        """
+        if max_length <= self.added:
+            raise InputError(
+                f"data.max_length={max_length}: no text fits in, as the tokenizer adds {counted(self.added, 'special token')}"
+            )
+        if not texts:
+            return []
+        most = CHARACTERS_PER_TOKEN * max_length
+        heads = [text[:most] for text in texts]
+        encoded = encode(self._loaded, heads, max_length)
+        return [
+            replace(each, truncated=each.truncated or len(text) > most)
+            for each, text in zip(encoded, texts, strict=True)
+        ]
+
+
+def load_tokenizer(checkpoint: Placed) -> Tokenizer:
+    """The tokenizer of a model; its weights are not read. Code from the model's repository is never run.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+        UnsupportedError: it needs such code, or a package that is not installed.
+        GatedRayError: its files cannot be had.
+    """
+    ref = checkpoint.reference.text
+    contents = _read_files(checkpoint)
+    digested = {name: content for name, content in contents.items() if name != _CONFIG}
+    if not digested:
+        raise CheckpointError(f"{ref}: holds no tokenizer (no tokenizer.json, tokenizer.model or vocab.json)")
+    with tempfile.TemporaryDirectory(prefix="gated-ray-tokenizer-") as folder:
+        for name, content in contents.items():
+            (Path(folder) / name).write_bytes(content)
+        loaded = _load(folder, digested, ref)
+    loaded.truncation_side = "right"
+    size = 1 + max(loaded.get_vocab().values(), default=-1)
+    return Tokenizer(_digest(type(loaded).__name__, digested), size, loaded.num_special_tokens_to_add(), loaded)
+
+
+def _read_files(checkpoint: Placed) -> dict[str, bytes]:
+    # The local cache may hold some of a repository's files only, and the digest must not depend on which.
+    origin = open_origin(checkpoint.location, cached=constants.HF_HUB_OFFLINE)
+    files = {name: file for name, file in origin.files().items() if name in _FILES or name == _CONFIG}
+    for name, file in files.items():
+        if file.size > _MOST_BYTES:
+            raise CheckpointError(
+                f"{checkpoint.reference.text}: {name} has {file.size:,} bytes; not a tokenizer's file"
+            )
+    return {name: origin.read_file(file) for name, file in sorted(files.items())}
+
+
+def _digest(kind: str, contents: Mapping[str, bytes]) -> str:
+    whole = hashlib.sha256(f"{kind}\n".encode())
+    for name, content in sorted(contents.items()):
+        whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    return whole.hexdigest()[:12]
+
+
+def _load(folder: str, contents: Mapping[str, bytes], ref: str) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer  # takes seconds to import, which other commands need not pay
+
+    try:
+        # False, and not unset: then transformers would ask on the terminal.
+        loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except ImportError as error:
+        raise UnsupportedError(
+            f"{ref}: its tokenizer needs a package that is not installed: {_said(error, folder)}"
+        ) from error
+    except Exception as error:  # whatever a broken file makes the libraries raise
+        if _has_own_code(contents):
+            raise UnsupportedError(
+                f"{ref}: its tokenizer needs code from its repository, which is never run; "
+                "tokenize with it elsewhere and give the ids: data.token_ids=FILE"
+            ) from error
+        raise CheckpointError(f"{ref}: its tokenizer cannot be loaded: {_said(error, folder)}") from error
+    needed = set(getattr(loaded, "vocab_files_names", {}).values())
+    if needed and not contents.keys() - _NOT_VOCABULARY:
+        raise CheckpointError(f"{ref}: holds no vocabulary of its tokenizer ({' or '.join(sorted(needed))})")
+    return loaded
+
+
+def _has_own_code(contents: Mapping[str, bytes]) -> bool:
+    with suppress(ValueError, AttributeError):
+        return "AutoTokenizer" in (json.loads(contents.get("tokenizer_config.json", b"{}")).get("auto_map") or {})
+    return False
+
+
+def _said(error: Exception, folder: str) -> str:
+    """The first line of a library's message, without the folder that only we know of."""
+    lines = [line.strip() for line in str(error).replace(folder, "the model").splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__
