@@ -8,7 +8,7 @@ from gated_ray.activations.capture import Captured
 from gated_ray.activations.formulas import Formula, formula_of
 from gated_ray.activations.running import Runner
 from gated_ray.activations.segments import NO_TOKEN
-from gated_ray.architectures.blocks import Block, Place
+from gated_ray.architectures.blocks import Block, BlockPlace
 from gated_ray.errors import UnsupportedError
 
 _LENGTHS = (12, 12)
@@ -17,7 +17,7 @@ _ULPS = 16
 _FLOOR = 1e-3
 
 
-def formulas_of(runner: Runner, ref: str) -> dict[Place, Formula]:
+def formulas_of(runner: Runner, ref: str) -> dict[BlockPlace, Formula]:
     """The formula of every block, tried where the tokens of a small batch reach it.
 
     Raises:
@@ -40,7 +40,7 @@ def _documents(runner: Runner) -> list[list[int]]:
     return [torch.randint(runner.vocabulary, (length,), generator=generator).tolist() for length in _LENGTHS]
 
 
-def _check(captured: Captured, formulas: Mapping[Place, Formula], ref: str) -> None:
+def _check(captured: Captured, formulas: Mapping[BlockPlace, Formula], ref: str) -> None:
     formula, post = formulas[captured.block.place], captured.post
     if post is None or post.shape != captured.g.shape:
         raise UnsupportedError(

@@ -105,6 +105,15 @@ def context_of(config: Mapping[str, Any]) -> int | None:
     return None
 
 
+def vocabulary_of(config: Mapping[str, Any]) -> int | None:
+    """Rows of the embedding by config.json; None where it does not say."""
+    for each in (config.get("text_config"), config):
+        found = each.get("vocab_size") if isinstance(each, Mapping) else None
+        if isinstance(found, int) and not isinstance(found, bool) and found > 0:
+            return found
+    return None
+
+
 def _config(checkpoint: Checkpoint) -> Any:
     ref = checkpoint.reference.text
     with tempfile.TemporaryDirectory(prefix="gated-ray-config-") as folder:

@@ -11,7 +11,7 @@ from gated_ray.activations.formulas import Formula
 from gated_ray.activations.running import Runner
 from gated_ray.activations.segments import Kernel, segment_kernel
 from gated_ray.activations.statistics import NeuronStatistics
-from gated_ray.architectures.blocks import Place
+from gated_ray.architectures.blocks import BlockPlace
 from gated_ray.errors import CheckpointError, InputError
 
 _CPU_MESSAGE = "can't allocate memory"
@@ -33,7 +33,7 @@ class Measurer:
     """
 
     runner: Runner
-    formulas: Mapping[Place, Formula]
+    formulas: Mapping[BlockPlace, Formula]
     top: int
     most_tokens: int
     fused: bool
@@ -44,7 +44,7 @@ class Measurer:
 
     def measure(
         self, documents: Sequence[Sequence[int]], first: int, told: Callable[[int], None] = lambda _: None
-    ) -> dict[Place, NeuronStatistics]:
+    ) -> dict[BlockPlace, NeuronStatistics]:
         """Statistics of documents, before the canonical sign; a block that no token reached has none of its own.
 
         Args:
@@ -77,8 +77,8 @@ class Measurer:
 
     def _measure(
         self, documents: Sequence[Sequence[int]], first: int, told: Callable[[int], None]
-    ) -> dict[Place, NeuronStatistics]:
-        found: dict[Place, NeuronStatistics] = {}
+    ) -> dict[BlockPlace, NeuronStatistics]:
+        found: dict[BlockPlace, NeuronStatistics] = {}
         lengths = [len(document) for document in documents]
         for batch in batches(lengths, self.most_tokens, pads=self.runner.pads):
             rows = first + torch.tensor(batch, dtype=torch.int64)
@@ -90,7 +90,7 @@ class Measurer:
             told(sum(lengths[number] for number in batch))
         return found
 
-    def _take(self, captured: Captured, rows: torch.Tensor, found: dict[Place, NeuronStatistics]) -> None:
+    def _take(self, captured: Captured, rows: torch.Tensor, found: dict[BlockPlace, NeuronStatistics]) -> None:
         place, device = captured.block.place, captured.g.device
         if place not in found:
             found[place] = NeuronStatistics.empty(captured.block.neurons, self.top, device)

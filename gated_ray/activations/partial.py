@@ -9,7 +9,7 @@ import torch
 from gated_ray.activations.rankings import Rankings
 from gated_ray.activations.segments import COUNTS, LISTS
 from gated_ray.activations.statistics import NeuronStatistics
-from gated_ray.architectures.blocks import Block, Place
+from gated_ray.architectures.blocks import Block, BlockPlace
 from gated_ray.store.keys import UnitKey
 from gated_ray.store.statistics import statistics_schema
 from gated_ray.vocabulary import QUADRANTS, QUANTITIES
@@ -18,7 +18,7 @@ _MOST_PART_BYTES = 256 << 20
 """Of a part's statistics in memory."""
 _CPU = torch.device("cpu")
 
-Part = tuple[Place, ...]
+Part = tuple[BlockPlace, ...]
 """Blocks of one layer and component whose statistics are stored and merged together."""
 
 
@@ -47,7 +47,10 @@ def schema_of(top: int) -> pa.Schema:
 
 
 def part_tables(
-    parts: Mapping[str, Part], found: Mapping[Place, NeuronStatistics], signs: Mapping[Place, torch.Tensor], top: int
+    parts: Mapping[str, Part],
+    found: Mapping[BlockPlace, NeuronStatistics],
+    signs: Mapping[BlockPlace, torch.Tensor],
+    top: int,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Every part's name and table.
 
@@ -66,7 +69,7 @@ def part_tables(
         yield name, pa.concat_tables(tables).combine_chunks()
 
 
-def _table(place: Place, statistics: NeuronStatistics, sign: torch.Tensor, top: int) -> pa.Table:
+def _table(place: BlockPlace, statistics: NeuronStatistics, sign: torch.Tensor, top: int) -> pa.Table:
     layer, component, expert = place
     count, schema = len(sign), schema_of(top)
 

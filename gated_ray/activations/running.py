@@ -10,7 +10,7 @@ from gated_ray.activations.capture import Capture, Captured, Sink
 from gated_ray.activations.loading import LiveModel
 from gated_ray.activations.segments import NO_TOKEN
 from gated_ray.activations.wiring import wires_of
-from gated_ray.architectures.blocks import Block, Place
+from gated_ray.architectures.blocks import Block, BlockPlace
 from gated_ray.errors import GatedRayError, UnsupportedError
 
 _ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.06, torch.float16: 0.01}
@@ -18,19 +18,23 @@ _ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.06, torch.float16: 0.01}
 
 
 class Runner(Protocol):
-    """Runs a model.
+    """Runs a model."""
 
-    Attributes:
-        blocks: those that are captured.
-        vocabulary: token ids must be below.
-        context: most tokens of a document, None for no limit.
-        pads: whether documents of different lengths may share a batch.
-    """
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """Those that are captured."""
 
-    blocks: Sequence[Block]
-    vocabulary: int
-    context: int | None
-    pads: bool
+    @property
+    def vocabulary(self) -> int:
+        """Token ids must be below."""
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens of a document, None for no limit."""
+
+    @property
+    def pads(self) -> bool:
+        """Whether documents of different lengths may share a batch."""
 
     def run(self, documents: Sequence[Sequence[int]], sink: Sink, *, with_post: bool = False) -> None:
         """Run one batch and hand over what every block computed.
@@ -57,8 +61,12 @@ class WholeModel:
     capture: Capture
     device: torch.device
     ref: str
-    pads: bool = False
     masks: bool = False
+    _pads: bool = False
+
+    @property
+    def pads(self) -> bool:
+        return self._pads
 
     @property
     def blocks(self) -> Sequence[Block]:
@@ -114,14 +122,14 @@ def choose_padding(runner: WholeModel) -> None:
     short, long = _document(5, runner.vocabulary), _document(9, runner.vocabulary)
     alone = _values(runner, [short])
     for masks in (False, True):
-        runner.pads, runner.masks = True, masks
+        runner._pads, runner.masks = True, masks
         try:
             together = _values(runner, [long, short])
         except UnsupportedError:
             continue
         if all(_close(alone[place], together.get(place), runner.live.model.dtype) for place in alone):
             return
-    runner.pads = runner.masks = False
+    runner._pads = runner.masks = False
 
 
 def _document(length: int, vocabulary: int) -> list[int]:
@@ -129,9 +137,9 @@ def _document(length: int, vocabulary: int) -> list[int]:
     return torch.randint(vocabulary, (length,), generator=generator).tolist()
 
 
-def _values(runner: WholeModel, documents: Sequence[Sequence[int]]) -> dict[Place, torch.Tensor]:
+def _values(runner: WholeModel, documents: Sequence[Sequence[int]]) -> dict[BlockPlace, torch.Tensor]:
     """g of the last document's tokens, by block."""
-    found: dict[Place, torch.Tensor] = {}
+    found: dict[BlockPlace, torch.Tensor] = {}
 
     def sink(captured: Captured) -> None:
         if int(captured.documents[-1]) == len(documents) - 1:

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import torch
 
-from gated_ray.architectures.blocks import Place
+from gated_ray.architectures.blocks import BlockPlace
 from gated_ray.measurement import LoadedBlock, block_weights, one_thread, preparation_of
 from gated_ray.neurons.geometry import neuron_geometry
 
 
-def canonical_signs(blocks: Sequence[LoadedBlock], weights: str, device: torch.device) -> dict[Place, torch.Tensor]:
+def canonical_signs(
+    blocks: Sequence[LoadedBlock], weights: str, device: torch.device
+) -> dict[BlockPlace, torch.Tensor]:
     """By block: -1 where w_in and w_out are flipped to make cos(w_gate, w_in) >= 0, else 1; (neurons,) int8 on the CPU.
 
     Args:

@@ -10,7 +10,7 @@ from gated_ray.architectures.stored import StoredTensor
 from gated_ray.sources.headers import TensorRecord
 from gated_ray.sources.slices import TensorSlice
 
-Place = tuple[int, str, int | None]
+BlockPlace = tuple[int, str, int | None]
 """Layer, component and expert of a block."""
 
 
@@ -122,7 +122,7 @@ class Block:
     biases: tuple[Bias, ...]
 
     @property
-    def place(self) -> Place:
+    def place(self) -> BlockPlace:
         """Which block of the model it is."""
         return self.layer, self.component, self.expert
 

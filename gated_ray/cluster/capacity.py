@@ -1,7 +1,7 @@
 """How large a worker is, and how many of them there is room for."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ray
 
@@ -71,6 +71,24 @@ def worker_count(cluster: ClusterSettings, size: WorkerSize) -> int:
             file=sys.stderr,
         )
     return min(cluster.workers or room, room)
+
+
+def with_all_cpus(cluster: ClusterSettings, memory: int, tasks: int | None) -> ClusterSettings:
+    """Settings that give each worker more CPUs, where memory or tasks do not suffice for as many workers as there are CPUs.
+
+    Args:
+        cluster: of the job.
+        memory: bytes that a worker needs.
+        tasks: how many there are to do, where that is known.
+    """
+    size = worker_size(cluster, memory)
+    room = room_for(size)
+    workers = min(room, cluster.workers or room, room if tasks is None else tasks)
+    if size.gpus or not workers:
+        return cluster
+    cpus = sum(int(node.get("CPU", 0)) for node in _nodes() if _fitting(node, size))
+    most = max(int(node.get("CPU", 0)) for node in _nodes())
+    return replace(cluster, cpus_per_worker=max(cluster.cpus_per_worker, min(cpus // workers, most)))
 
 
 def room_for(size: WorkerSize) -> int:

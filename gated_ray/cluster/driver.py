@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
 
+from gated_ray.cluster.asking import Inquiry
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.ledger import Ledger
 from gated_ray.cluster.plan import ModelPlan
@@ -42,6 +43,7 @@ class Driver:
         when_planned: called once every model is planned.
         progress: what the user sees.
         stop: whether the user wants an end.
+        inquiry: asks workers how far they are, where these can tell.
     """
 
     settings: ClusterSettings
@@ -51,6 +53,7 @@ class Driver:
     when_planned: Callable[["Driver"], None]
     progress: Progress
     stop: Stop
+    inquiry: Inquiry | None = None
     ledger: Ledger = field(default_factory=Ledger)
     agenda: Agenda = field(default_factory=Agenda)
     running: dict[ray.ObjectRef[Any], Flight] = field(default_factory=dict)
@@ -173,6 +176,8 @@ class Driver:
     def _look_after_workers(self, pool: Pool) -> None:
         for notice in pool.notices():
             self.progress.say(notice)
+        if self.inquiry is not None:
+            self.progress.under_way(self.inquiry.under_way(self.running.values()))
         now = time.monotonic()
         for flight in self.running.values():
             if now - flight.since > flight.task.most_seconds:
@@ -199,6 +204,8 @@ class Driver:
             self._received(flight.task, receipt)
 
     def _received(self, task: Task, receipt: Receipt) -> None:
+        for notice in receipt.notices:
+            self.progress.say(notice)
         if receipt.error is None:
             self._succeeded(task, receipt)
         elif receipt.again and isinstance(task.work, Publishing):

@@ -92,7 +92,7 @@ class Agenda:
         if task.not_before > monotonic():
             heapq.heappush(self._paused, (task.not_before, self._added, task))
         else:
-            rank = -float(task.size) if task.units else -math.inf
+            rank = -math.inf if isinstance(task.work, Publishing) else -task.work.rank
             heapq.heappush(self._ready, (rank, task.order, self._added, task))
 
     def first(self) -> Task | None:

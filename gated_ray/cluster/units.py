@@ -67,6 +67,10 @@ class PackedUnit:
         return self.bytes
 
     @property
+    def rank(self) -> float:
+        return float(self.bytes)
+
+    @property
     def place(self) -> str:
         experts = f", experts {self.key.first} to {self.key.last}" if self.key.last else ""
         return f"layer {self.key.layer} ({self.key.component}{experts})"
@@ -100,6 +104,7 @@ class Receipt:
         again: units that turned out not to be in the store as recorded.
         traceback: for ``debug=true``.
         phases: seconds of work by phase: ``reading``, ``computing``, ``committing`` or ``publishing``.
+        notices: what the user should know besides, a line each.
     """
 
     error: str | None = None
@@ -107,6 +112,7 @@ class Receipt:
     again: tuple[WorkKey, ...] = ()
     traceback: str = ""
     phases: Mapping[str, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def internal_error(error: Exception) -> str:

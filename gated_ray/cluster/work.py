@@ -60,6 +60,10 @@ class Work(Protocol):
         """How much it is: bytes of stored weights, or tokens."""
 
     @property
+    def rank(self) -> float:
+        """What is larger goes first."""
+
+    @property
     def place(self) -> str:
         """Which part of the model's work it is, for messages."""
 

@@ -113,7 +113,6 @@ ACTIVATION_MODELS = pa.schema(
             "requested_revision", _STRING, "branch, tag, commit or subfolder that was asked for; null where none was"
         ),
         described("model_type", _STRING, "model_type of config.json; null where it has none"),
-        described("model_class", _STRING, "class of transformers that was run"),
         described("blocks", pa.int32(), "MLP blocks, experts one by one"),
         described("neurons", pa.int64(), "neurons of all blocks"),
         described("documents", pa.int64(), "documents with tokens"),

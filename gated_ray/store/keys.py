@@ -240,3 +240,7 @@ def table_key(table: str, partition: Partition, part: int = 0) -> str:
 
 def profile_key(profile: str) -> str:
     return f"{PROFILES}{profile}.json"
+
+
+def statistics_key(dataset: str, profile: str) -> str:
+    return f"{PROFILES}dataset={encode_name(dataset)}/{profile}.json"
