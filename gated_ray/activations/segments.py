@@ -5,11 +5,13 @@ numbers in many passes.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
 
 from gated_ray.activations.formulas import Formula
+from gated_ray.measurement import one_thread
 from gated_ray.vocabulary import QUADRANTS, QUANTITIES, ranked_quantities
 
 LISTS = tuple((quadrant, quantity) for quadrant in QUADRANTS for quantity in ranked_quantities(quadrant))
@@ -58,7 +60,7 @@ def segment_statistics(
     act = formula.gate_factor(g) if act is None else act
     post = act * formula.in_factor(u)
     real = (position >= 0)[:, :, None]
-    finite = (g * 0 + u * 0 + post * 0 == 0) & real
+    finite = torch.isfinite(g) & torch.isfinite(u) & torch.isfinite(post) & real
     open_gate, shut_gate = (g > 0) & finite, (g < 0) & finite
     quantities = {"post": post, "in": u, "gate": g, "act": act}
     place = ((MOST_POSITIONS - 1 - position) << 1)[:, :, None]
@@ -124,14 +126,22 @@ def _in_tiles(
     position: torch.Tensor,
     act: torch.Tensor | None,
 ) -> Segments:
+    """On a CPU tiles are done side by side, each in one thread: torch's own threads would meet after every small operation."""
     documents, tokens, neurons = g.shape
     rows = max(1, _TILE_ELEMENTS // (tokens * min(neurons, _TILE_NEURONS)))
+    firsts = range(0, neurons, _TILE_NEURONS)
 
-    def tile(begin: int, first: int) -> Segments:
-        documents_of, neurons_of = slice(begin, begin + rows), slice(first, first + _TILE_NEURONS)
+    def tile(place: tuple[int, int]) -> Segments:
+        documents_of, neurons_of = slice(place[0], place[0] + rows), slice(place[1], place[1] + _TILE_NEURONS)
         part = (documents_of, slice(None), neurons_of)
         return run(g[part], u[part], position[documents_of], None if act is None else act[part])
 
-    across = [[tile(begin, first) for first in range(0, neurons, _TILE_NEURONS)] for begin in range(0, documents, rows)]
+    places = [(begin, first) for begin in range(0, documents, rows) for first in firsts]
+    if g.device.type == "cpu":
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool, one_thread():
+            done = list(pool.map(tile, places))
+    else:
+        done = [tile(place) for place in places]
+    across = [done[at : at + len(firsts)] for at in range(0, len(done), len(firsts))]
     joined = [[torch.cat(parts, dim=2) for parts in zip(*row, strict=True)] for row in across]
     return Segments(*(torch.cat(parts, dim=1) for parts in zip(*joined, strict=True)))
