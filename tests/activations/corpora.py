@@ -103,7 +103,7 @@ def parquet_files(folder: Path) -> Texts:
 
 
 def plain_files(folder: Path) -> Texts:
-    texts: Texts = {f"{number:02d}/text.txt": [text or ""] for number, text in enumerate(documents(60, 6))}
+    texts: Texts = {f"{number:02d}/text.txt": [text or ""] for number, text in enumerate(documents(12, 6))}
     for path, (text,) in texts.items():
         _write(folder, path, str(text).encode())
     return texts
