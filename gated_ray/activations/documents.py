@@ -99,6 +99,8 @@ class Documents:
     def _keep(self, kept: "_Kept", chunk: Chunk, file: int, first: int) -> None:
         its_keys = keys(self._seed, file, first, chunk.rows)
         wanted: Rows = np.flatnonzero(kept.may_want(its_keys))
+        if not len(wanted):
+            return
         for row, text in zip(wanted.tolist(), chunk.take(wanted), strict=True):
             kept.keep(Place(int(its_keys[row]), file, first + row), text)
 

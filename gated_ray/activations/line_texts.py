@@ -54,7 +54,7 @@ class LineTexts:
                 content = content[ends[-1] + 1 :]
             begun = [content] if content else []
             if len(content) > _LONGEST:
-                raise InputError(f"{self._where}: line {rows + 1} has more than {_LONGEST:,} bytes; not JSON lines")
+                raise self._too_long(rows)
         if begun:
             yield begun[0], np.array([len(begun[0])])
 
@@ -68,6 +68,8 @@ class LineTexts:
 
     def _text(self, line: bytes, row: int) -> Text:
         where = f"{self._where}: line {row + 1}"
+        if len(line) > _LONGEST:
+            return self._too_long(row)
         if row == 0:
             line = line.removeprefix(codecs.BOM_UTF8)
         if not line.strip():
@@ -88,6 +90,9 @@ class LineTexts:
         if not isinstance(text, str):
             return InputError(f"{where}: {self._column!r} is no text but {said(text)}; set data.column")
         return _unless_halved(text[: self._most], where)
+
+    def _too_long(self, row: int) -> InputError:
+        return InputError(f"{self._where}: line {row + 1} has more than {_LONGEST:,} bytes; not JSON lines")
 
     def _hint(self, line: bytes, row: int) -> str:
         what = other_file(line[:4096]) if row == 0 else None

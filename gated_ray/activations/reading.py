@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,6 +46,11 @@ class _Range(io.RawIOBase):
         (view,) = self._origin.read_spans(self._file, [(self._at, end)])
         self._at = end
         return bytes(view)
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
 
 
 def open_parquet(tree: Tree, file: TextFile) -> pq.ParquetFile:

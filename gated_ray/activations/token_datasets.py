@@ -11,7 +11,7 @@ from gated_ray.activations.telling import Told, Untold
 from gated_ray.activations.text_files import TextFiles, open_texts
 from gated_ray.activations.token_rows import RowSource, TextRows
 from gated_ray.activations.tokenizers import Tokenizer
-from gated_ray.errors import InputError
+from gated_ray.errors import InputError, StoreError
 from gated_ray.settings import TOKENS_VERSION, DataSettings, StoreSettings
 from gated_ray.sources.trees import open_tree
 from gated_ray.store.objects import Objects, open_objects
@@ -150,8 +150,11 @@ def find_tokens(data: DataSettings, digest: str) -> StoredTokens:
     """
     url = data.tokens or ""
     match = _DATASET.fullmatch(url)
-    store = StoreSettings(match["store"] if match else url, data.endpoint_url)
-    objects = open_objects(store)
+    try:
+        objects = open_objects(StoreSettings(match["store"] if match else url, data.endpoint_url))
+    except StoreError as error:
+        raise InputError(str(error).replace("store.", "data.").replace("data.url", "data.tokens")) from error
+    store = StoreSettings(objects.url, data.endpoint_url)  # which means the same in every working directory
     if match:
         try:
             partition = TokenPartition.parse(match["path"])

@@ -137,30 +137,33 @@ def _load(folder: str, contents: Mapping[str, bytes], ref: str) -> "PreTrainedTo
     try:
         # False, and not unset: then transformers would ask on the terminal.
         loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except ImportError as error:
-        raise UnsupportedError(
-            f"{ref}: its tokenizer needs a package that is not installed: {_said(error, folder)}"
-        ) from error
     except Exception as error:  # whatever a broken file makes the libraries raise
-        if _has_own_code(contents):
-            raise UnsupportedError(
-                f"{ref}: its tokenizer needs code from its repository, which is never run; "
-                "tokenize with it elsewhere and give the ids: data.token_ids=FILE"
-            ) from error
-        raise CheckpointError(f"{ref}: its tokenizer cannot be loaded: {_said(error, folder)}") from error
-    needed = set(getattr(loaded, "vocab_files_names", {}).values())
+        raise _explained(error, contents, ref, folder) from error
+    needed = sorted(set(getattr(loaded, "vocab_files_names", {}).values()))
     if needed and not contents.keys() - _NOT_VOCABULARY:
-        raise CheckpointError(f"{ref}: holds no vocabulary of its tokenizer ({' or '.join(sorted(needed))})")
+        raise CheckpointError(f"{ref}: holds no vocabulary of its tokenizer ({' or '.join(needed)})")
     return loaded
+
+
+def _explained(error: Exception, contents: Mapping[str, bytes], ref: str, folder: str) -> InputError:
+    said = " ".join(str(error).replace(folder, "the model").split()) or type(error).__name__
+    first = said.partition(". ")[0].rstrip(".:")
+    if _has_own_code(contents):
+        return UnsupportedError(
+            f"{ref}: its tokenizer needs code from its repository, which is never run; "
+            "tokenize with it elsewhere and give the ids: data.token_ids=FILE"
+        )
+    if not contents.keys() - _NOT_VOCABULARY:
+        return CheckpointError(f"{ref}: holds no vocabulary of its tokenizer ({first})")
+    if isinstance(error, ImportError) or "sentencepiece" in said:
+        why = first if isinstance(error, ImportError) else "sentencepiece"
+        return UnsupportedError(
+            f"{ref}: its tokenizer needs a package that is not installed ({why}); install it with pip"
+        )
+    return CheckpointError(f"{ref}: its tokenizer cannot be loaded ({first})")
 
 
 def _has_own_code(contents: Mapping[str, bytes]) -> bool:
     with suppress(ValueError, AttributeError):
         return "AutoTokenizer" in (json.loads(contents.get("tokenizer_config.json", b"{}")).get("auto_map") or {})
     return False
-
-
-def _said(error: Exception, folder: str) -> str:
-    """The first line of a library's message, without the folder that only we know of."""
-    lines = [line.strip() for line in str(error).replace(folder, "the model").splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__

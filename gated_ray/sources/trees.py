@@ -95,10 +95,14 @@ def open_tree(place: str, s3_endpoint: str | None = None) -> Tree:
             f"{place}: neither a folder or file, nor s3://bucket/prefix, nor hf://datasets/ORG/NAME[@REVISION][/PATH]"
         )
     path = os.path.abspath(os.path.expanduser(place))
-    folder, name = os.path.split(path) if os.path.isfile(path) else (path, "")
+    if os.path.isdir(path):
+        origin = FolderOrigin(Location("folder", path))
+        return Tree(os.path.basename(path), place, origin, origin.all_files())
+    folder, name = os.path.split(path)
+    if not os.path.isfile(path):
+        raise ReferenceNotFoundError(f"{place}: no such folder or file")
     origin = FolderOrigin(Location("folder", folder))
-    found = origin.files() if name or not os.path.isdir(folder) else origin.all_files()
-    return Tree(os.path.basename(path), place, origin, {name: found[name]} if name else found)
+    return Tree(name, place, origin, {name: origin.files()[name]})
 
 
 def _bucket(place: str, endpoint: str | None) -> Tree:

@@ -16,6 +16,7 @@ from gated_ray.store.token_keys import (
     parse_shard_manifest,
     record_folder,
     shard_folder,
+    shard_key,
     shard_manifest_key,
 )
 from gated_ray.store.tokens import TokenDataset, TokenShard, read_shard_manifest, read_token_dataset
@@ -126,7 +127,8 @@ def _dataset_problems(
         return
     claimed = read_token_identity(objects, partition)
     if claimed is None or not same_identity(claimed, dataset.identity):
-        yield TokenProblem(partition.path, key, f"is made from something else than {identity_key(partition)} says")
+        what = "missing" if identity_key(partition) not in stored else f"says something else than {key}"
+        yield TokenProblem(partition.path, identity_key(partition), what)
     if {shard.identity for shard in dataset.shards} != {identity_digest(dataset.identity)}:
         yield TokenProblem(partition.path, key, "names shards that are made from something else")
     for index in sorted({*manifests, *range(len(dataset.shards))}):
@@ -134,6 +136,7 @@ def _dataset_problems(
         if index not in manifests:
             yield TokenProblem(partition.path, manifest, "missing")
         elif index >= len(dataset.shards):
-            yield TokenProblem(partition.path, manifest, f"{key} does not name this shard")
+            for leftover in (manifest, shard_key(partition, index)):
+                yield TokenProblem(partition.path, leftover, f"{key} does not name this shard")
         elif manifests[index] is not None and manifests[index] != dataset.shards[index]:
             yield TokenProblem(partition.path, manifest, f"says something else than {key}")

@@ -38,6 +38,32 @@ SETTINGS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
     "unfinished list": ("sweep", ["models.refs=[a/b"], ("models.refs=[a/b",)),
     "no value": ("sweep", ["models.refs"], ("models.refs",)),
     "no bucket": ("verify", ["store=s3"], ("store.url is not set",)),
+    "no texts": ("tokens", ["models.refs=[a/b]"], ("no texts: set data.text=PATH, or data.token_ids=FILE",)),
+    "no models for texts": ("tokens", ["data.text=x"], ("no models asked for, whose tokenizers to use", "models.refs")),
+    "ready tokens to be made": (
+        "tokens",
+        ["data.tokens=x"],
+        ("data.tokens names tokens that are ready; to make some",),
+    ),
+    "texts and ids": (
+        "tokens",
+        ["data.text=x", "data.token_ids=y"],
+        ("data.text and data.token_ids are given: give one",),
+    ),
+    "texts and tokens": (
+        "tokens",
+        ["data.text=x", "data.tokens=y"],
+        ("data.text and data.tokens are given: give one",),
+    ),
+    "empty text": ("tokens", ["data.text=''"], ("data.text is empty",)),
+    "empty name": ("tokens", ["data.name=' '"], ("data.name is empty",)),
+    "empty column": ("tokens", ["data.column=''"], ("data.column is empty",)),
+    "no length": ("tokens", ["data.max_length=0"], ("data.max_length=0: must be at least 1",)),
+    "no tokens": ("tokens", ["data.max_tokens=0"], ("data.max_tokens=0: must be at least 1",)),
+    "no tokens in shards": ("tokens", ["data.shard_tokens=-5"], ("data.shard_tokens=-5: must be at least 1",)),
+    "negative seed": ("tokens", ["data.seed=-1"], ("data.seed=-1: must be at least 0 and below 2**64",)),
+    "fractional tokens": ("tokens", ["data.max_tokens=1.5"], ("max_tokens", "1.5")),
+    "no such log": ("tokens", ["log=xml"], ("log='xml': choose one of text, json",)),
     "several runs": ("sweep", ["--multirun", "profile.seed=1,2"], ("--multirun",)),
 }
 

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from gated_ray.reports.published_tables import models as published_models
-from gated_ray.settings import ReportSettings, SweepSettings, VerifySettings
+from gated_ray.settings import ReportSettings, SweepSettings, TokensSettings, VerifySettings
 from tests.jobs.running import call_job
 
-JOBS = {"sweep": SweepSettings, "verify": VerifySettings, "report": ReportSettings}
+JOBS = {"sweep": SweepSettings, "verify": VerifySettings, "report": ReportSettings, "tokens": TokensSettings}
 CONF = Path(__file__).parent.parent.parent / "conf"
 HUB_NAMES = {
     "distilgpt2": "distilbert/distilgpt2",

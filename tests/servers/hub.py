@@ -19,7 +19,7 @@ from tests.servers.hub_repos import Repo, next_moment, read_revision
 
 
 class HubServer:
-    """Serves folders as model repositories, from threads of this process, between ``with`` and its end.
+    """Serves folders as repositories of models and datasets, from threads of this process, between ``with`` and its end.
 
     Attributes:
         endpoint, cdn_endpoint: of the two hosts.
@@ -74,7 +74,7 @@ class HubServer:
         """Serve ``folder`` as a revision of the repository, which is made if it is new.
 
         Args:
-            name: ``org/name``.
+            name: ``org/name`` of a model, ``datasets/org/name`` of a dataset.
             revision: a branch, or a full ref such as ``refs/tags/v1`` or ``refs/pr/1``.
             private, gated: who may see it at all, who may read its files.
             token: opens a private or gated repository. These three can be left out for further revisions.

@@ -1,4 +1,4 @@
-"""The Hub's own host: its JSON API and the resolving of files, with its refusals, as far as readers of models go."""
+"""The Hub's own host: its JSON API and the resolving of files, with its refusals, as far as readers of models and datasets go."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tests.servers.hub_cdn import Cdn
 from tests.servers.hub_http import Response, file_response
 from tests.servers.hub_listing import FIELDS, MOST, QueryError, described, list_models
 from tests.servers.hub_log import Request
-from tests.servers.hub_repos import HubFile, Repo, Revision
+from tests.servers.hub_repos import DATASETS, HubFile, Repo, Revision
 
 
 class RefusalError(Exception):
@@ -27,7 +27,7 @@ class Hub:
     """Repositories and who may read them.
 
     Attributes:
-        repos: by name.
+        repos: by name, those of datasets with `DATASETS` before it.
         moved: new names by old ones; requests for the old are redirected.
         tokens: of registered users. Any other token is refused, even for public repositories.
         page_size: most models on a page of the listing.
@@ -50,7 +50,7 @@ class Hub:
             match = pattern.fullmatch(request.path)
             if match and request.method in methods:
                 parts = {name: unquote(part) for name, part in match.groupdict(default="").items()}
-                name = parts.pop("repo")
+                name = (DATASETS if parts.pop("kind") == "datasets" else "") + parts.pop("repo")
                 try:
                     if name in self.moved:
                         path = request.path.replace(quote(name), quote(self.moved[name]), 1)
@@ -65,7 +65,8 @@ class Hub:
         try:
             self._check(request.token)
             repos = {repo.id: repo for repo in list(self.repos.values())}  # one that is being renamed has two names
-            known = [repo for repo in repos.values() if not repo.private or repo.admits(request.token)]
+            models = [repo for repo in repos.values() if not repo.name.startswith(DATASETS)]
+            known = [repo for repo in models if not repo.private or repo.admits(request.token)]
             page, following = list_models(known, request, self.page_size)
         except RefusalError as refusal:
             return refusal.response
@@ -134,7 +135,8 @@ class Hub:
             return _redirect(302, self.cdn.signed_url(repo.name, file), headers)
         if self.redirects_small_files:
             headers["X-Linked-Etag"] = f'"{file.oid}"'
-            location = f"/api/resolve-cache/models/{repo.name}/{commit}/{quote(path)}"
+            kind = "" if repo.name.startswith(DATASETS) else "models/"
+            location = f"/api/resolve-cache/{kind}{repo.name}/{commit}/{quote(path)}"
             return _redirect(307, f"{location}?{quote(request.path, safe='')}=&etag=%22{file.oid}%22", headers)
         return self._cached(request, repo, commit, path)
 
@@ -198,14 +200,16 @@ def _redirect(status: int, location: str, headers: dict[str, str] | None = None)
     return Response(status, {"Location": location, **(headers or {})}, f"Redirecting to {location}".encode())
 
 
-_REPO = r"(?P<repo>[^/]+(?:/[^/]+)?)"
+_API = r"/api/(?P<kind>models|datasets)/(?P<repo>[^/]+(?:/[^/]+)?)"
+_CACHE = r"/api/resolve-cache/(?P<kind>models|datasets)/(?P<repo>[^/]+(?:/[^/]+)?)"
+_PAGE = r"/(?:(?P<kind>datasets)/)?(?P<repo>[^/]+(?:/[^/]+)?)"
 _REVISION = r"(?P<revision>[^/]+)"
 _ROUTES: tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[..., Response]], ...] = (
-    (("GET",), re.compile(f"/api/models/{_REPO}/revision/{_REVISION}"), Hub._info),
-    (("GET",), re.compile(f"/api/models/{_REPO}/refs"), Hub._refs),
-    (("GET",), re.compile(f"/api/models/{_REPO}/tree/{_REVISION}(?:/(?P<path>.*))?"), Hub._tree),
-    (("POST",), re.compile(f"/api/models/{_REPO}/paths-info/{_REVISION}"), Hub._paths_info),
-    (("GET", "HEAD"), re.compile(f"/api/resolve-cache/models/{_REPO}/{_REVISION}/(?P<path>.+)"), Hub._cached),
-    (("GET",), re.compile(f"/api/models/{_REPO}"), Hub._info),
-    (("GET", "HEAD"), re.compile(f"/{_REPO}/resolve/{_REVISION}/(?P<path>.+)"), Hub._resolve),
+    (("GET",), re.compile(f"{_API}/revision/{_REVISION}"), Hub._info),
+    (("GET",), re.compile(f"{_API}/refs"), Hub._refs),
+    (("GET",), re.compile(f"{_API}/tree/{_REVISION}(?:/(?P<path>.*))?"), Hub._tree),
+    (("POST",), re.compile(f"{_API}/paths-info/{_REVISION}"), Hub._paths_info),
+    (("GET", "HEAD"), re.compile(f"{_CACHE}/{_REVISION}/(?P<path>.+)"), Hub._cached),
+    (("GET",), re.compile(_API), Hub._info),
+    (("GET", "HEAD"), re.compile(f"{_PAGE}/resolve/{_REVISION}/(?P<path>.+)"), Hub._resolve),
 )

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.servers.hub_log import Request
-from tests.servers.hub_repos import Repo, Revision
+from tests.servers.hub_repos import DATASETS, Repo, Revision
 
 MOST = 1000
 """Models on a page."""
@@ -87,7 +87,9 @@ def on_listing(request: Request) -> bool:
 def described(repo: Repo, revision: Revision | None, fields: Iterable[str]) -> dict[str, Any]:
     """Those fields of a model that have a value, after ``_id`` and ``id``, which are always there."""
     values = {field: FIELDS[field](repo, revision) for field in fields}
-    return {"_id": repo.id, "id": repo.name} | {field: value for field, value in values.items() if value is not None}
+    return {"_id": repo.id, "id": repo.name.removeprefix(DATASETS)} | {
+        field: value for field, value in values.items() if value is not None
+    }
 
 
 def list_models(repos: Iterable[Repo], request: Request, page_size: int) -> tuple[list[dict[str, Any]], str | None]:

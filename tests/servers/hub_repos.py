@@ -10,7 +10,23 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-_LFS_SUFFIXES = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".model"}
+DATASETS = "datasets/"
+"""Before the name of a repository that is a dataset's, as in the paths of the Hub's pages."""
+
+_LFS_SUFFIXES = {
+    ".safetensors",
+    ".bin",
+    ".pt",
+    ".pth",
+    ".gguf",
+    ".h5",
+    ".msgpack",
+    ".onnx",
+    ".model",
+    ".parquet",
+    ".gz",
+    ".zst",
+}
 _LFS_BYTES = 10 * 1024 * 1024
 """A file of this size is stored with Git LFS whatever its name."""
 
