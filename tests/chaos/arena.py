@@ -14,6 +14,7 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.front import Front
 from tests.chaos.models import MAX_UNIT_BYTES
 from tests.chaos.processes import Process, process
+from tests.chaos.silence import Silence
 from tests.jobs.running import wait_until
 from tests.servers.hub_faults import Hook
 from tests.servers.s3 import S3Server
@@ -51,6 +52,7 @@ class Arena:
         self._driver: subprocess.Popen[bytes] | None = None
         self._drivers: list[Process] = []
         self._refused: list[Hook] = []
+        self._silences: dict[Process, Silence] = {}
 
     @property
     def store(self) -> StoreSettings:
@@ -71,6 +73,10 @@ class Arena:
         """Refuse requests until the sweep is over."""
         self.front.refusals.append(hook)
         self._refused.append(hook)
+
+    def silence(self, worker: Process) -> Silence:
+        """The one silence of a worker, whatever it has in hand."""
+        return self._silences.setdefault(worker, Silence(self.cluster, worker))
 
     def sweep(self) -> tuple[int, bool]:
         """One sweep, from its start to its end, and what is to be done then.
