@@ -109,10 +109,11 @@ class Arena:
             driver.wait()
             self.printed.append(self._output.read_text())
         self.exits.append(code)
+        # Faults that late writes meet with, below, come too late for this sweep.
+        expected, printed = dict(self.endings) or {0: ""}, self.printed[-1]
         was_more = bool(self.afterwards)
         self.tidy()
         assert not self.front.errors, self.front.errors
-        expected, printed = self.endings or {0: ""}, self.printed[-1]
         assert code in expected, f"exit code {code}, not one of {[*expected]}; it printed:\n{printed}"
         assert expected[code] in printed, f"it did not say {expected[code]!r}, but:\n{printed}"
         assert "Traceback" not in printed, printed
@@ -156,7 +157,7 @@ def arena(
             yield made
         finally:
             made.front.points.clear()
-            made.tidy()
             for each in made.front.seen.values():
                 each.send(signal.SIGKILL)
+            made.tidy()  # nobody is left to wait for, which would hide what went wrong
             cluster.mend()
