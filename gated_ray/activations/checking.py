@@ -47,7 +47,7 @@ def _check(captured: Captured, formulas: Mapping[BlockPlace, Formula], ref: str)
             f"{ref}: {_name(captured.block)}: what the model gives to w_out is not one value a neuron"
         )
     ours = formula.gate_factor(captured.g) * formula.in_factor(captured.u)
-    real = captured.position != NO_TOKEN
+    real = (captured.position != NO_TOKEN)[:, :, None] & (post.isfinite() | ours.isfinite())  # weights may be NaN
     ours, theirs = ours[real].double(), post[real].double()
     largest = theirs.abs().max() if len(theirs) else theirs.new_zeros(())
     most = _ULPS * torch.finfo(captured.g.dtype).eps * theirs.abs().clamp(min=_FLOOR * float(largest))
