@@ -6,7 +6,7 @@ and ``. _ - = /``, because some servers refuse the rest.
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gated_ray.errors import InputError
 
@@ -114,6 +114,11 @@ class Partition:
         """What every row of the partition says of it."""
         columns = {"model_name": self.model, "model_revision": self.revision, "profile_name": self.profile}
         return columns | ({"dataset_name": self.dataset} if self.dataset else {})
+
+    @property
+    def of_weights(self) -> "Partition":
+        """The partition that the weights of the same model are published under."""
+        return replace(self, dataset="")
 
     @property
     def tables(self) -> tuple[str, ...]:
