@@ -53,4 +53,4 @@ def copied_tokens(objects: Objects, data: DataSettings, digest: str) -> TokenDat
         )
         for index, shard in enumerate(dataset.shards)
     ]
-    return commit_dataset(objects, partition, shards, identity)
+    return commit_dataset(objects, partition, shards, identity, dataset.source)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from gated_ray.activations.licences import license_of
 from gated_ray.activations.loading import check_runnable, context_of, vocabulary_of
 from gated_ray.activations.partial import parts_of
 from gated_ray.activations.statistics import NeuronStatistics
@@ -124,7 +125,7 @@ def _row(
 ) -> dict[str, Any]:
     """What is known of a model's row of `ACTIVATION_MODELS` before it runs."""
     said = checkpoint.config.get("model_type")
-    data, made_from = settings.data, tokens.identity
+    made_from = tokens.identity
     return {
         "tokenizer_digest": tokens.tokenizer_digest,
         "location": checkpoint.location.address,
@@ -135,7 +136,9 @@ def _row(
         "dtype": settings.statistics.dtype,
         "top": settings.statistics.top,
         "weights": settings.profile.weights,
-        "text": data.text or data.tokens or data.token_ids,
+        "text": tokens.source["place"],
+        "text_revision": tokens.source["revision"],
+        "license": license_of(checkpoint),
         "max_length": made_from.get("max_length"),
         "seed": made_from.get("seed"),
         "statistics_version": STATISTICS_VERSION,

@@ -113,6 +113,9 @@ ACTIVATION_MODELS = pa.schema(
             "requested_revision", _STRING, "branch, tag, commit or subfolder that was asked for; null where none was"
         ),
         described("model_type", _STRING, "model_type of config.json; null where it has none"),
+        described(
+            "license", _STRING, "licence of the model, as the head of its README.md names it; null where it does not"
+        ),
         described("blocks", pa.int32(), "MLP blocks, experts one by one"),
         described("neurons", pa.int64(), "neurons of all blocks"),
         described("documents", pa.int64(), "documents with tokens"),
@@ -125,9 +128,8 @@ ACTIVATION_MODELS = pa.schema(
         described("dtype", _STRING, "in which the model ran"),
         described("top", pa.int16(), "documents that each ranking keeps"),
         described("weights", _STRING, "preparation of the weights that the canonical sign is of: paper or residual"),
-        described(
-            "text", _STRING, "what the tokens were made from, with its revision where it has one; null for given ids"
-        ),
+        described("text", _STRING, "place of the texts, or of the ready ids, that the tokens were made from"),
+        described("text_revision", _STRING, "commit of the texts, of a dataset on the Hub; null elsewhere"),
         described(
             "max_length", pa.int32(), "tokens that documents were cut to when they were tokenized; null for given ids"
         ),

@@ -27,15 +27,22 @@ class Taker:
         ref: of the checkpoint.
         top: documents that each ranking keeps.
         fused: whether the statistics are compiled.
+        dtype, device: to run in and on.
     """
 
     def __init__(
-        self, ref: str | Path, *, top: int = 16, fused: bool = False, dtype: torch.dtype = torch.float32
+        self,
+        ref: str | Path,
+        *,
+        top: int = 16,
+        fused: bool = False,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device = CPU,
     ) -> None:
         checkpoint = open_checkpoint(str(ref))
         architecture = find_architecture(checkpoint)
-        live = load_model(checkpoint, architecture, dtype, CPU)
-        self.runner: WholeModel = whole_model(live, CPU, str(ref))
+        live = load_model(checkpoint, architecture, dtype, device)
+        self.runner: WholeModel = whole_model(live, device, str(ref))
         self.formulas = formulas_of(self.runner, str(ref))
         self.signs = canonical_signs(live.blocks, "paper", CPU)
         self.parts = parts_of(architecture.blocks, top)
