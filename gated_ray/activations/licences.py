@@ -15,7 +15,7 @@ def license_of(checkpoint: Placed) -> str | None:
     if card is None or card.size > _MOST_BYTES:
         return None
     try:
-        head = ModelCard(origin.read_file(card).decode("utf-8", "replace")).data.to_dict()
+        head = ModelCard(origin.read_file(card).decode("utf-8", "replace")).data.to_dict()  # type: ignore[no-untyped-call]
     except Exception:  # noqa: BLE001 - whatever a broken head makes a parser raise: it then names no licence
         return None
     said = head.get("license")

@@ -126,9 +126,10 @@ def _dataset(place: str) -> Tree:
     repo, under = match["repo"], (match["path"] or "").strip("/")
     endpoint = hub_endpoint()
     revision = unquote(match["revision"]) if match["revision"] else None
-    origin = DatasetOrigin(Location("hub", repo, dataset_commit(repo, revision, endpoint), endpoint))
+    commit = dataset_commit(repo, revision, endpoint)
+    origin = DatasetOrigin(Location("hub", repo, commit, endpoint))
     files = _below(under, origin.all_files(under))
-    return Tree((under or repo).rpartition("/")[2], place, origin, files, origin.location.revision)
+    return Tree((under or repo).rpartition("/")[2], place, origin, files, commit)
 
 
 def _below(under: str, files: Mapping[str, FileVersion]) -> dict[str, FileVersion]:
