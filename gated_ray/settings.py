@@ -251,6 +251,56 @@ class ReportSettings:
     debug: bool = False
 
 
+STATISTICS_VERSION = 1
+"""Raised whenever the same model, tokens and settings would give other activation statistics."""
+
+
+@dataclass(frozen=True)
+class StatisticsSettings:
+    """How activation statistics are taken."""
+
+    dtype: str = "float32"
+    """In which the model runs: ``float32`` or ``bfloat16``."""
+    top: int = 16
+    """Documents that each ranking of a neuron keeps."""
+    batch_tokens: int | None = None
+    """Of a batch, padding included; None takes 16384 on a GPU and 4096 on a CPU. No number depends on it."""
+
+    def __post_init__(self) -> None:
+        _require_one_of("statistics.dtype", self.dtype, ("float32", "bfloat16"))
+        if not 1 <= self.top <= 1024:
+            raise InputError(f"statistics.top={self.top}: must be from 1 to 1024")
+        if self.batch_tokens is not None and self.batch_tokens < 1:
+            raise InputError(f"statistics.batch_tokens={self.batch_tokens}: must be at least 1")
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that shape the numbers."""
+        return {"dtype": self.dtype, "top": self.top, "statistics_version": STATISTICS_VERSION}
+
+
+@dataclass(frozen=True)
+class ActivationsSettings:
+    """``python -m jobs.activations``."""
+
+    models: ModelsSettings = field(default_factory=ModelsSettings)
+    architectures: ArchitecturesSettings = field(default_factory=ArchitecturesSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    """Its weights say what the canonical sign is of."""
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    dry_run: bool = False
+    """Print the plan (models, shards, tokens) and run nothing; tokens that are missing are made."""
+    log: str = "text"
+    """``text`` for people, or ``json``: one object a line on stdout, and nothing else there."""
+    debug: bool = False
+    """Show tracebacks."""
+
+    def __post_init__(self) -> None:
+        _require_one_of("log", self.log, ("text", "json"))
+
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -13,13 +13,14 @@ from textwrap import fill
 
 from gated_ray.architectures.finding import find_blocks
 from gated_ray.cluster import events, metrics
-from gated_ray.cluster.capacity import Need
 from gated_ray.cluster.units import PackedUnit, split_into_units
+from gated_ray.cluster.work import Need
 from gated_ray.settings import ClusterSettings
 from gated_ray.sources.checkpoint import Checkpoint
 from gated_ray.sources.headers import TensorRecord
 from gated_ray.sources.origin import FileVersion, Location
 from gated_ray.sources.references import parse_reference
+from gated_ray.store import keys
 from gated_ray.store.keys import Partition
 from tests.benchmarks.results import RESULTS
 from tests.checkpoints.paper_models import PAPER_MODELS, PaperModel
@@ -31,7 +32,7 @@ TABLES = 3
 NEURON_BYTES, UNIT_BYTES, MODEL_BYTES = 50, 33_000, 60_000
 """Stored: of a neuron of a gated block in its unit's table and in the published one; besides, of a unit and of a model."""
 
-_FOLDERS = 7
+_FOLDERS = 1 + len(keys.RAW_TABLES) + len(keys.TABLES)
 """Of a store that `jobs.verify` lists."""
 _WIRE = 1.25e9
 """Bytes a second of 10 Gbit/s."""
@@ -126,7 +127,7 @@ def planned(model: PaperModel, dtype: str) -> Planned:
     partition = Partition(model.name, location.revision, "paper")
     units = split_into_units(partition, location, blocks, ClusterSettings().max_unit_bytes)
     packed = [PackedUnit.pack(unit) for unit in units]
-    memory = Need().with_units(packed).memory
+    memory = Need().with_work(packed).memory
     return Planned(len(units), sum(block.neurons for block in blocks), sum(unit.bytes for unit in units), memory)
 
 

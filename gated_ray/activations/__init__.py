@@ -1,1 +1,1 @@
-"""Texts to token shards: which documents, in which order, as which tokens. No Ray here."""
+"""Activation statistics: texts to token shards, gate and in values of a running model, mergeable statistics. No Ray here."""

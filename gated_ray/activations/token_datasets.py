@@ -13,7 +13,7 @@ from gated_ray.activations.token_rows import RowSource, TextRows
 from gated_ray.activations.tokenizers import Tokenizer
 from gated_ray.errors import InputError, StoreError
 from gated_ray.settings import TOKENS_VERSION, DataSettings, StoreSettings
-from gated_ray.sources.trees import open_tree
+from gated_ray.sources.trees import Tree, open_tree
 from gated_ray.store.objects import Objects, open_objects
 from gated_ray.store.token_commit import (
     commit_dataset,
@@ -68,7 +68,7 @@ def text_tokens(
     partition = TokenPartition(data.name or texts.name, tokenizer.digest)
     identity = {FILES: texts.identity, "tokenizer": tokenizer.digest, **data.identity()}
     source = TextRows(texts, data, tokenizer, told)
-    return _made(objects, partition, identity, source, data.shard_tokens, data.max_tokens, told)
+    return _made(objects, partition, identity, source, texts.tree, data.shard_tokens, data.max_tokens, told)
 
 
 def given_tokens(objects: Objects, data: DataSettings, told: Told = _UNTOLD) -> TokenDataset:
@@ -79,7 +79,7 @@ def given_tokens(objects: Objects, data: DataSettings, told: Told = _UNTOLD) -> 
     files = {path: {"size": tree.files[path].size, "content": tree.contents([path])[path]}}
     identity = {FILES: files, "tokenizer": GIVEN, "shard_tokens": data.shard_tokens, "tokens_version": TOKENS_VERSION}
     partition = TokenPartition(data.name or tree.name.removesuffix(".json"), GIVEN)
-    return _made(objects, partition, identity, source, data.shard_tokens, None, told)
+    return _made(objects, partition, identity, source, tree, data.shard_tokens, None, told)
 
 
 def _made(
@@ -87,6 +87,7 @@ def _made(
     partition: TokenPartition,
     identity: Mapping[str, Any],
     source: RowSource,
+    tree: Tree,
     shard_tokens: int,
     max_tokens: int | None,
     told: Told,
@@ -118,7 +119,7 @@ def _made(
             shard = _commit(objects, partition, len(shards), draft, source.found, digest)
         shards.append(shard)
         told.made(shard.first + shard.documents, sum(shard.tokens for shard in shards))
-    return commit_dataset(objects, partition, shards, identity)
+    return commit_dataset(objects, partition, shards, identity, {"place": tree.place, "revision": tree.revision})
 
 
 def _commit(

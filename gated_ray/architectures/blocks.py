@@ -10,6 +10,9 @@ from gated_ray.architectures.stored import StoredTensor
 from gated_ray.sources.headers import TensorRecord
 from gated_ray.sources.slices import TensorSlice
 
+BlockPlace = tuple[int, str, int | None]
+"""Layer, component and expert of a block."""
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -117,6 +120,11 @@ class Block:
     activation: str | None
     product: str
     biases: tuple[Bias, ...]
+
+    @property
+    def place(self) -> BlockPlace:
+        """Which block of the model it is."""
+        return self.layer, self.component, self.expert
 
     @property
     def gated(self) -> bool:

@@ -5,6 +5,7 @@ import sys
 from tqdm import tqdm
 
 from gated_ray.cluster.tally import Tally
+from gated_ray.cluster.work_unit import WorkUnit
 from gated_ray.lines import LINE_SECONDS, Lines
 
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
@@ -12,15 +13,15 @@ _ESTIMATED = _BAR.replace("{total_fmt}", "~{total_fmt}").replace("{remaining}", 
 
 
 class Bar:
-    """Weight bytes, because units differ in size by orders of magnitude; the units beside them. On stderr."""
+    """Weight bytes or tokens, because units differ in size by orders of magnitude; the units beside them. On stderr."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, unit: WorkUnit) -> None:
         self._tally = tally
         terminal = sys.stderr.isatty()
         self._bar = tqdm(
             desc=self._description(),
-            total=tally.bytes_expected,
-            unit="B",
+            total=tally.size_expected,
+            unit=unit.symbol,
             unit_scale=True,
             mininterval=0.2 if terminal else LINE_SECONDS,
             miniters=0,  # the clock goes on between units
@@ -32,7 +33,7 @@ class Bar:
 
     def refresh(self) -> None:
         self._take_over()
-        self._bar.update(self._tally.bytes_done - self._bar.n)
+        self._bar.update(self._tally.size_shown - self._bar.n)
 
     def say(self, line: str) -> None:
         """Print a line of its own above the bar."""
@@ -41,11 +42,11 @@ class Bar:
     def close(self) -> None:
         """Print the bar as it stands, for good."""
         self._take_over()
-        self._bar.n = self._tally.bytes_done
+        self._bar.n = self._tally.size_shown
         self._bar.close()
 
     def _take_over(self) -> None:
-        expected = self._tally.bytes_expected
+        expected = self._tally.size_expected
         self._bar.total = expected
         self._bar.bar_format = _ESTIMATED if self._tally.is_planning and expected else _BAR
         self._bar.set_description_str(self._description(), refresh=False)

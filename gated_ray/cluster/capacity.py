@@ -1,20 +1,14 @@
 """How large a worker is, and how many of them there is room for."""
 
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ray
 
 from gated_ray.cluster.session import ray_address
-from gated_ray.cluster.units import PackedUnit
-from gated_ray.cluster.worker import IN_FLIGHT
 from gated_ray.errors import InputError
 from gated_ray.settings import ClusterSettings
 
-_COPIES = 3
-"""Of a block that is computed, in float32: decoded weights, unit vectors, and room for chunks and for decoding."""
-_MEMORY_BESIDES = 768 << 20
 _MOST_OF_A_NODE = 0.9
 
 
@@ -35,33 +29,6 @@ class WorkerSize:
     def __str__(self) -> str:
         gpus = f", {self.gpus:g} GPUs" if self.gpus else ""
         return f"{self.cpus} CPUs{gpus} and {self.memory / 1e9:.1f} GB of memory"
-
-
-@dataclass(frozen=True)
-class Need:
-    """What the units known so far ask of a worker.
-
-    Attributes:
-        stored: bytes of the largest unit.
-        decoded: bytes of the largest block of any, in float32.
-    """
-
-    stored: int = 0
-    decoded: int = 0
-
-    def with_units(self, units: Iterable[PackedUnit]) -> "Need":
-        stored, decoded = self.stored, self.decoded
-        for unit in units:
-            stored, decoded = max(stored, unit.bytes), max(decoded, unit.decoded_bytes)
-        return Need(stored, decoded)
-
-    @property
-    def memory(self) -> int:
-        """Bytes for a worker: a few units as they are stored, and one block of them in float32.
-
-        Quantized weights take up to eight times their stored bytes once they are decoded, but only one block at a time is.
-        """
-        return IN_FLIGHT * self.stored + _COPIES * self.decoded + _MEMORY_BESIDES
 
 
 def worker_size(cluster: ClusterSettings, memory: int) -> WorkerSize:
@@ -104,6 +71,24 @@ def worker_count(cluster: ClusterSettings, size: WorkerSize) -> int:
             file=sys.stderr,
         )
     return min(cluster.workers or room, room)
+
+
+def with_all_cpus(cluster: ClusterSettings, memory: int, tasks: int | None) -> ClusterSettings:
+    """Settings that give each worker more CPUs, where memory or tasks do not suffice for as many workers as there are CPUs.
+
+    Args:
+        cluster: of the job.
+        memory: bytes that a worker needs.
+        tasks: how many there are to do, where that is known.
+    """
+    size = worker_size(cluster, memory)
+    room = room_for(size)
+    workers = min(room, cluster.workers or room, room if tasks is None else tasks)
+    if size.gpus or not workers:
+        return cluster
+    cpus = sum(int(node.get("CPU", 0)) for node in _nodes() if _fitting(node, size))
+    most = max(int(node.get("CPU", 0)) for node in _nodes())
+    return replace(cluster, cpus_per_worker=max(cluster.cpus_per_worker, min(cpus // workers, most)))
 
 
 def room_for(size: WorkerSize) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, WorkerCrashedError
 
-from gated_ray.cluster.capacity import Need
+from gated_ray.cluster.asking import Inquiry
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.ledger import Ledger
 from gated_ray.cluster.plan import ModelPlan
@@ -17,7 +17,8 @@ from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.progress import Progress
 from gated_ray.cluster.stopping import Stop
 from gated_ray.cluster.tasks import Agenda, Flight, Task
-from gated_ray.cluster.units import PackedUnit, Publishing, Receipt
+from gated_ray.cluster.units import Receipt
+from gated_ray.cluster.work import Need, Publishing
 from gated_ray.settings import ClusterSettings
 from gated_ray.store.keys import Partition
 
@@ -26,9 +27,6 @@ _PLAN_FIRST_SECONDS = 5.0
 """How long workers wait for more models to be planned, once Ray runs, so that they get their final size and number at once."""
 _MOST_UNITS = 20_000
 """Of models that are planned and not published, about 2 kB each; beyond, planning waits."""
-_MOST_SECONDS = 3600.0
-_LEAST_SPEED = 1e6
-"""Bytes a second. A worker that takes longer than that and an hour for its unit neither dies nor answers any more."""
 _WORKER_LOST = (RayActorError, OutOfMemoryError, WorkerCrashedError, NodeDiedError)
 
 
@@ -45,6 +43,7 @@ class Driver:
         when_planned: called once every model is planned.
         progress: what the user sees.
         stop: whether the user wants an end.
+        inquiry: asks workers how far they are, where these can tell.
     """
 
     settings: ClusterSettings
@@ -54,6 +53,7 @@ class Driver:
     when_planned: Callable[["Driver"], None]
     progress: Progress
     stop: Stop
+    inquiry: Inquiry | None = None
     ledger: Ledger = field(default_factory=Ledger)
     agenda: Agenda = field(default_factory=Agenda)
     running: dict[ray.ObjectRef[Any], Flight] = field(default_factory=dict)
@@ -121,10 +121,8 @@ class Driver:
 
     def _begin(self, plan: ModelPlan) -> None:
         tasks = self.ledger.begin(plan, self.planner.order[plan.reference])
-        self.progress.planned(
-            plan.partition.model, sum(task.units for task in tasks), sum(task.bytes for task in tasks)
-        )
-        self._need = self._need.with_units(plan.remaining)
+        self.progress.planned(plan.partition.model, sum(task.units for task in tasks), sum(task.size for task in tasks))
+        self._need = self._need.with_work(plan.remaining)
         for task in tasks:
             self.agenda.add(task)
 
@@ -178,9 +176,11 @@ class Driver:
     def _look_after_workers(self, pool: Pool) -> None:
         for notice in pool.notices():
             self.progress.say(notice)
+        if self.inquiry is not None:
+            self.progress.under_way(self.inquiry.under_way(self.running.values()))
         now = time.monotonic()
         for flight in self.running.values():
-            if now - flight.since > _MOST_SECONDS + flight.task.bytes / _LEAST_SPEED:
+            if now - flight.since > flight.task.most_seconds:
                 minutes = (now - flight.since) / 60
                 flight.since = now
                 reference, place = flight.task.model.reference, flight.task.place
@@ -204,6 +204,8 @@ class Driver:
             self._received(flight.task, receipt)
 
     def _received(self, task: Task, receipt: Receipt) -> None:
+        for notice in receipt.notices:
+            self.progress.say(notice)
         if receipt.error is None:
             self._succeeded(task, receipt)
         elif receipt.again and isinstance(task.work, Publishing):
@@ -228,7 +230,7 @@ class Driver:
             if self.ledger.published(task.model.partition):
                 self.progress.published(task.model.partition.model, receipt.phases)
             return
-        self.progress.done(task.bytes, receipt.phases)
+        self.progress.done(task.size, receipt.phases)
         if publication := self.ledger.unit_done(task):
             if self.stopped is None:
                 self.agenda.add(publication)
@@ -251,8 +253,8 @@ class Driver:
             self._not_done(task)
         else:
             damaged = self.ledger.units_lost(task, receipt.again)
-            self.progress.again(len(damaged), sum(each.bytes for each in damaged))
-            self._need = self._need.with_units(each.work for each in damaged if isinstance(each.work, PackedUnit))
+            self.progress.again(len(damaged), sum(each.size for each in damaged))
+            self._need = self._need.with_work(each.work for each in damaged if not isinstance(each.work, Publishing))
             for each in damaged:
                 self.agenda.add(each)
 
@@ -274,7 +276,7 @@ class Driver:
 
     def _fail(self, task: Task, why: str, kind: str, traceback: str = "") -> None:
         message = self.ledger.fail(task, why, kind, traceback)
-        self.progress.failed(message, task.units, task.bytes, task.model.partition.model)
+        self.progress.failed(message, task.units, task.size, task.model.partition.model)
 
     def _not_done(self, task: Task) -> None:
         if not self.stop.asked:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import ModelPlan, PlannedModel
 from gated_ray.cluster.tasks import Task
-from gated_ray.cluster.units import PackedUnit
-from gated_ray.store.keys import Partition, UnitKey
+from gated_ray.cluster.work import Work
+from gated_ray.store.keys import Partition, WorkKey
 
 
 @dataclass
@@ -22,7 +22,7 @@ class _OpenModel:
     """
 
     publication: Task
-    waiting: dict[UnitKey, PackedUnit]
+    waiting: dict[WorkKey, Work]
     live: int
     again: bool = False
 
@@ -80,7 +80,7 @@ class Ledger:
         self._close(partition)
         return not again
 
-    def units_lost(self, publication: Task, keys: Collection[UnitKey]) -> list[Task]:
+    def units_lost(self, publication: Task, keys: Collection[WorkKey]) -> list[Task]:
         """Units that turned out damaged when they were to be published: they are to be done again, then the publication."""
         model = self._open[publication.model.partition]
         model.waiting = {unit.key: unit for unit in publication.model.units if unit.key in keys}
@@ -114,12 +114,12 @@ class Ledger:
 
     @property
     def units_left(self) -> tuple[int, int]:
-        """How many units of those models are not in the store, and their bytes."""
+        """How many units of those models are not in the store, and their size."""
         models = [model for partition, model in self._open.items() if partition not in self._given_up]
         units = [unit for model in models for unit in model.waiting.values()]
-        return len(units), sum(unit.bytes for unit in units)
+        return len(units), sum(unit.size for unit in units)
 
-    def _open_model(self, publication: Task, waiting: Collection[PackedUnit], live: int) -> None:
+    def _open_model(self, publication: Task, waiting: Collection[Work], live: int) -> None:
         self._open[publication.model.partition] = _OpenModel(publication, {unit.key: unit for unit in waiting}, live)
         self.units += len(publication.model.units)
 

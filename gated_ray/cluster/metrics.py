@@ -7,8 +7,10 @@ Everything is recorded by the driver, so the node that it runs on exports it, wi
 | `ray_gated_ray_units_total` | counter | `state`: `done`, `failed` | units |
 | `ray_gated_ray_models_total` | counter | `state`: `published`, `failed` | models |
 | `ray_gated_ray_bytes_read_total` | counter | | bytes of stored weights of the units done |
+| `ray_gated_ray_tokens_total` | counter | | tokens of the units done, of activation statistics |
 | `ray_gated_ray_seconds_total` | counter | `phase` | seconds of the workers |
 | `ray_gated_ray_gigabytes_per_second` | gauge | | 10^9 bytes/s of the last 30 seconds; 0 when no sweep runs |
+| `ray_gated_ray_tokens_per_second` | gauge | | tokens/s of the last 30 seconds, of activation statistics; 0 when none are taken |
 | `ray_gated_ray_units_left` | gauge | | units of the models planned so far; 0 when no sweep runs |
 """
 
@@ -18,23 +20,28 @@ from collections.abc import Mapping
 import ray
 from ray.util.metrics import Counter, Gauge
 
+from gated_ray.cluster.work_unit import WEIGHTS, WorkUnit
+
+_TOTALS = {"bytes": "bytes_read", "tokens": "tokens"}
+_MEANINGS = {"bytes": "Bytes of stored weights of the units done.", "tokens": "Tokens of the units done."}
+
 
 class SweepMetrics:
     """The metrics of one sweep. Counters of several sweeps in one process add up, as Ray knows a metric by its name."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: WorkUnit = WEIGHTS) -> None:
         self._units = Counter("gated_ray_units_total", "Units of work, by what came of them.", ("state",))
         self._models = Counter("gated_ray_models_total", "Models, by what came of them.", ("state",))
-        self._bytes = Counter("gated_ray_bytes_read_total", "Bytes of stored weights of the units done.")
+        self._size = Counter(f"gated_ray_{_TOTALS[unit.noun]}_total", _MEANINGS[unit.noun])
         self._seconds = Counter("gated_ray_seconds_total", "Seconds of the workers, by phase.", ("phase",))
-        self._speed = Gauge("gated_ray_gigabytes_per_second", "Weights read, 10^9 bytes a second.")
+        self._speed = Gauge(f"gated_ray_{unit.speed}", f"{unit.speed.replace('_', ' ')} of the last 30 seconds.")
         self._units_left = Gauge("gated_ray_units_left", "Units of the models planned so far that are not done.")
         self._waiting: dict[tuple[Counter, tuple[tuple[str, str], ...]], float] = defaultdict(float)
 
     def count_done(self, size: int) -> None:
-        """A unit of `size` bytes is in the store."""
+        """A unit of this size is in the store."""
         self._count(self._units, 1, ("state", "done"))
-        self._count(self._bytes, size)
+        self._count(self._size, size)
 
     def count_failed(self, units: int) -> None:
         """Units are given up."""

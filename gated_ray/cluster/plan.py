@@ -7,7 +7,8 @@ from typing import Any
 from gated_ray.architectures.finding import find_architecture
 from gated_ray.cluster.identity import model_identity
 from gated_ray.cluster.model_row import model_row
-from gated_ray.cluster.units import PackedUnit, Publishing, split_into_units
+from gated_ray.cluster.units import PackedUnit, split_into_units
+from gated_ray.cluster.work import Publishing, Work
 from gated_ray.settings import SweepSettings
 from gated_ray.sources.checkpoint import open_checkpoint
 from gated_ray.store.keys import Partition
@@ -23,8 +24,8 @@ class PlannedModel:
     Attributes:
         reference: as the user wrote it.
         row: its row of the models table, as far as it is known before it is measured.
-        blocks, neurons, units, bytes: of the whole model.
-        units_left, bytes_left: of them, what the store lacked.
+        blocks, neurons, units, size: of the whole model; the size in bytes of stored weights, or in tokens.
+        units_left, size_left: of them, what the store lacked.
         is_published: nothing was left to do.
     """
 
@@ -34,9 +35,9 @@ class PlannedModel:
     blocks: int
     neurons: int
     units: int
-    bytes: int
+    size: int
     units_left: int
-    bytes_left: int
+    size_left: int
     is_published: bool
 
 
@@ -49,8 +50,8 @@ class ModelPlan:
 
     reference: str
     publishing: Publishing
-    units: tuple[PackedUnit, ...]
-    remaining: tuple[PackedUnit, ...]
+    units: tuple[Work, ...]
+    remaining: tuple[Work, ...]
     blocks: int
     neurons: int
     is_published: bool
@@ -68,9 +69,9 @@ class ModelPlan:
             blocks=self.blocks,
             neurons=self.neurons,
             units=len(self.units),
-            bytes=sum(unit.bytes for unit in self.units),
+            size=sum(unit.size for unit in self.units),
             units_left=len(self.remaining),
-            bytes_left=sum(unit.bytes for unit in self.remaining),
+            size_left=sum(unit.size for unit in self.remaining),
             is_published=self.is_published,
         )
 

@@ -2,16 +2,21 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from gated_ray.cluster.failures import Failure, planning_failure
 from gated_ray.cluster.plan import ModelPlan, plan_model
-from gated_ray.settings import SweepSettings
+from gated_ray.settings import ActivationsSettings, SweepSettings
 from gated_ray.store.objects import Objects
 
 _THREADS = 8
 
 Planned = ModelPlan | Failure
+
+PlanOne = Callable[[str, Any, Objects], ModelPlan]
+"""(reference, settings, store) -> plan."""
 
 
 class Planner:
@@ -22,11 +27,15 @@ class Planner:
     Args:
         settings: of the sweep.
         objects: its store.
+        plan: plans one model, in several threads at once; None for the sweep of weights.
     """
 
-    def __init__(self, settings: SweepSettings, objects: Objects) -> None:
+    def __init__(
+        self, settings: SweepSettings | ActivationsSettings, objects: Objects, plan: PlanOne | None = None
+    ) -> None:
         self._settings = settings
         self._objects = objects
+        self._plan_one: PlanOne = plan or plan_model
         self._out: SimpleQueue[Planned] = SimpleQueue()
         self._pending = dict.fromkeys(settings.models.refs)
         """References that nobody has taken yet."""
@@ -80,6 +89,6 @@ class Planner:
 
     def _plan(self, reference: str) -> Planned:
         try:
-            return plan_model(reference, self._settings, self._objects)
+            return self._plan_one(reference, self._settings, self._objects)
         except Exception as error:  # noqa: BLE001 - a bug in reading one model must not stop the others
             return planning_failure(reference, error)

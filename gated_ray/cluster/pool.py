@@ -9,8 +9,9 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayError
 
 from gated_ray.cluster.capacity import room_for, worker_count, worker_size
-from gated_ray.cluster.worker import IN_FLIGHT, WorkerActor
-from gated_ray.settings import SweepSettings
+from gated_ray.cluster.work import IN_FLIGHT
+from gated_ray.cluster.worker import WorkerActor
+from gated_ray.settings import ActivationsSettings, SweepSettings
 
 _REST_SECONDS = 0.5
 _MOST_REST_SECONDS = 30.0
@@ -63,7 +64,11 @@ class Pool:
     """
 
     def __init__(
-        self, settings: SweepSettings, memory: int, tasks: int | None = None, actor_class: Any = WorkerActor
+        self,
+        settings: SweepSettings | ActivationsSettings,
+        memory: int,
+        tasks: int | None = None,
+        actor_class: Any = WorkerActor,
     ) -> None:
         self._settings = settings
         self._actor_class = actor_class
@@ -99,7 +104,7 @@ class Pool:
             memory=self._size.memory,
             max_restarts=-1,
             max_task_retries=0,
-            max_concurrency=IN_FLIGHT + 1,  # and a ping
+            max_concurrency=IN_FLIGHT + 2,  # a ping, and how far it is
         ).remote(self._settings.store, self._settings.profile, self._size.cpus)
 
     def free_slot(self, alone: bool) -> Slot | None:

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from gated_ray.cluster.events import emit
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import PlannedModel
-from gated_ray.cluster.tables import ModelCounts, gigabytes, print_models
+from gated_ray.cluster.tables import ModelCounts, print_models
+from gated_ray.cluster.work_unit import WEIGHTS, WorkUnit
 from gated_ray.errors import GatedRayError
 from gated_ray.store.objects import Objects, concurrently
 from gated_ray.store.parquet import from_parquet
@@ -56,24 +57,38 @@ def _read(objects: Objects, model: PlannedModel) -> ModelCounts | None:
     return row, {name: pc.sum(layers[name]).as_py() for name in IO_CLASSES}
 
 
-def what_is_left(models: Sequence[PlannedModel], units: int, size: int, unplanned: Sequence[str], log: str) -> str:
+def what_is_left(
+    models: Sequence[PlannedModel],
+    units: int,
+    size: int,
+    unplanned: Sequence[str],
+    log: str,
+    unit: WorkUnit = WEIGHTS,
+) -> str:
     """The end of the message of a sweep that was stopped; the models left, on a line each, are told before.
 
     Args:
         models: planned and not published.
-        units, size: of theirs that are not in the store, and their bytes.
+        units, size: of theirs that are not in the store, and their size.
         unplanned: references that nobody came to plan.
         log: ``text`` or ``json``.
+        unit: of the size.
     """
     names = [model.reference for model in models]
     if log == "json":
-        emit("stopped", models_left=names, models_unplanned=list(unplanned), units_left=units, bytes_left=size)
+        emit(
+            "stopped",
+            models_left=names,
+            models_unplanned=list(unplanned),
+            units_left=units,
+            **{f"{unit.noun}_left": size},
+        )
     else:
         for name in names:
             print(f"LEFT {name}")
         for name in unplanned:
             print(f"LEFT {name}: not planned yet")
-    parts = [f"{counted(len(names), 'model')} left with {counted(units, 'unit')} ({gigabytes(size)} GB) to do"]
+    parts = [f"{counted(len(names), 'model')} left with {counted(units, 'unit')} ({unit.amount(size)}) to do"]
     if unplanned:
         parts.append(f"{counted(len(unplanned), 'model')} not planned yet")
     return f"{', '.join(parts)}; what is done is kept, run the same command again to go on"

@@ -41,20 +41,20 @@ _LEGEND = (
 )
 
 
-def _console() -> Console:
+def console() -> Console:
     console = Console(highlight=False, markup=False, emoji=False)  # names may hold [brackets] and :colons:
     if not console.is_terminal:
         console.width = max(console.width, _UNSEEN)
     return console
 
 
-def _table(title: str) -> Table:
+def table_of_models(title: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
     table.add_column("model", overflow="fold", min_width=12)
     return table
 
 
-def _print(out: Console, table: Table) -> None:
+def print_table(out: Console, table: Table) -> None:
     """In the window's width, names folded; beyond it rather than with numbers cut short."""
     names = table.columns[0]
     names.max_width = names.min_width
@@ -72,7 +72,7 @@ def _print_notes(out: Console, rows: Iterable[Mapping[str, Any]], names: Iterabl
 
 def print_plan(models: Sequence[PlannedModel], failures: Sequence[Failure]) -> None:
     """Models, blocks and GB, what of them remains to be done, and what is to be known of how models were read."""
-    table = _table("Plan")
+    table = table_of_models("Plan")
     for head in ("revision", "type", "blocks", "neurons", "GB", "units", "to do", "GB to read"):
         table.add_column(head, justify="left" if head in ("revision", "type") else "right", no_wrap=True)
     for model in models:
@@ -82,17 +82,17 @@ def print_plan(models: Sequence[PlannedModel], failures: Sequence[Failure]) -> N
             model.row["model_type"] or "-",
             str(model.blocks),
             f"{model.neurons:,}",
-            gigabytes(model.bytes),
+            gigabytes(model.size),
             str(model.units),
             "published" if model.is_published else str(model.units_left) if model.units_left else "publish",
-            gigabytes(model.bytes_left),
+            gigabytes(model.size_left),
         )
-    out = _console()
-    _print(out, table)
+    out = console()
+    print_table(out, table)
     _print_notes(out, (model.row for model in models), (model.partition.model for model in models))
     out.print(
         f"{counted(len(models), 'model')}, {counted(sum(model.units_left for model in models), 'unit')} to do, "
-        f"{gigabytes(sum(model.bytes_left for model in models))} GB to read"
+        f"{gigabytes(sum(model.size_left for model in models))} GB to read"
         + (f", {counted(len(failures), 'model')} cannot be read" if failures else "")
     )
 
@@ -102,8 +102,8 @@ def print_models(models: Sequence[ModelCounts]) -> None:
 
     Below it, what is to be known of how models were read.
     """
-    out = _console()
-    table = _table("Share of each class, %")
+    out = console()
+    table = table_of_models("Share of each class, %")
     for head in ("neurons", *_HEADS.values(), "no\ncos", "s", "GB"):
         table.add_column(head, justify="right", no_wrap=True)
     for row, counts in models:
@@ -115,7 +115,7 @@ def print_models(models: Sequence[ModelCounts]) -> None:
             f"{row['seconds']:.1f}",
             gigabytes(row["bytes_read"]),
         )
-    _print(out, table)
+    print_table(out, table)
     out.print(_LEGEND)
     _print_notes(out, (row for row, _ in models), (row["model_name"] for row, _ in models))
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from gated_ray.cluster.plan import ModelPlan
 from gated_ray.cluster.pool import Slot
-from gated_ray.cluster.units import PackedUnit, Publishing
+from gated_ray.cluster.work import Publishing, Work
 
 _FIRST_PAUSE_SECONDS = 0.5
 _MOST_PAUSE_SECONDS = 30.0
+_PUBLISHING_SECONDS = 3600.0
 
 
 @dataclass(eq=False)
@@ -26,7 +27,7 @@ class Task:
     """
 
     model: ModelPlan
-    work: PackedUnit | Publishing
+    work: Work | Publishing
     order: int = 0
     attempts: int = 0
     suspect: bool = False
@@ -34,19 +35,20 @@ class Task:
 
     @property
     def units(self) -> int:
-        return int(isinstance(self.work, PackedUnit))
+        return int(not isinstance(self.work, Publishing))
 
     @property
-    def bytes(self) -> int:
-        return self.work.bytes if isinstance(self.work, PackedUnit) else 0
+    def size(self) -> int:
+        return 0 if isinstance(self.work, Publishing) else self.work.size
 
     @property
     def place(self) -> str:
-        if isinstance(self.work, Publishing):
-            return "publishing"
-        key = self.work.key
-        experts = f", experts {key.first} to {key.last}" if key.last else ""
-        return f"layer {key.layer} ({key.component}{experts})"
+        return "publishing" if isinstance(self.work, Publishing) else self.work.place
+
+    @property
+    def most_seconds(self) -> float:
+        """A worker that takes longer neither dies nor answers any more."""
+        return _PUBLISHING_SECONDS if isinstance(self.work, Publishing) else self.work.most_seconds
 
     def pause(self) -> None:
         """Wait before the next try, twice as long after each that failed."""
@@ -90,7 +92,7 @@ class Agenda:
         if task.not_before > monotonic():
             heapq.heappush(self._paused, (task.not_before, self._added, task))
         else:
-            rank = -float(task.bytes) if task.units else -math.inf
+            rank = -math.inf if isinstance(task.work, Publishing) else -task.work.rank
             heapq.heappush(self._ready, (rank, task.order, self._added, task))
 
     def first(self) -> Task | None:

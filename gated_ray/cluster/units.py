@@ -9,12 +9,17 @@ from itertools import groupby
 from typing import Any
 
 from gated_ray.architectures.blocks import Block
+from gated_ray.cluster.work import Need
 from gated_ray.measurement import float32_bytes
 from gated_ray.sources.origin import Location
 from gated_ray.sources.slices import TensorSlice
-from gated_ray.store.keys import Partition, UnitKey
+from gated_ray.store.keys import Partition, UnitKey, WorkKey
 
 Blob = bytes
+
+_MOST_SECONDS = 3600.0
+_LEAST_SPEED = 1e6
+"""Bytes a second."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,27 @@ class PackedUnit:
     decoded_bytes: int
     packed: Blob = field(repr=False)
 
+    @property
+    def size(self) -> int:
+        return self.bytes
+
+    @property
+    def rank(self) -> float:
+        return float(self.bytes)
+
+    @property
+    def place(self) -> str:
+        experts = f", experts {self.key.first} to {self.key.last}" if self.key.last else ""
+        return f"layer {self.key.layer} ({self.key.component}{experts})"
+
+    @property
+    def need(self) -> Need:
+        return Need(stored=self.bytes, decoded=self.decoded_bytes)
+
+    @property
+    def most_seconds(self) -> float:
+        return _MOST_SECONDS + self.bytes / _LEAST_SPEED
+
     @classmethod
     def pack(cls, unit: Unit) -> "PackedUnit":
         decoded = max(float32_bytes(block) for block in unit.blocks)
@@ -65,16 +91,6 @@ class PackedUnit:
     def unpack(self) -> Unit:
         unit: Unit = pickle.loads(zlib.decompress(self.packed))  # noqa: S301 - what `pack` made, handed over by Ray
         return unit
-
-
-@dataclass(frozen=True)
-class Publishing:
-    """Compacting and publishing one model whose units, all of this identity, are all committed."""
-
-    partition: Partition
-    units: tuple[UnitKey, ...]
-    model_row: Mapping[str, Any]
-    identity: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -88,13 +104,15 @@ class Receipt:
         again: units that turned out not to be in the store as recorded.
         traceback: for ``debug=true``.
         phases: seconds of work by phase: ``reading``, ``computing``, ``committing`` or ``publishing``.
+        notices: what the user should know besides, a line each.
     """
 
     error: str | None = None
     kind: str = ""
-    again: tuple[UnitKey, ...] = ()
+    again: tuple[WorkKey, ...] = ()
     traceback: str = ""
     phases: Mapping[str, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def internal_error(error: Exception) -> str:

@@ -1,11 +1,7 @@
 """The actor that reads, measures and commits units."""
 
-import os
-import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable
 from importlib.metadata import version
 
 import pyarrow as pa
@@ -13,30 +9,21 @@ import ray
 import torch
 
 from gated_ray.analysis import default_device
-from gated_ray.cluster.failures import kind_of
-from gated_ray.cluster.units import PackedUnit, Publishing, Receipt, Unit, internal_error
-from gated_ray.errors import GatedRayError
+from gated_ray.cluster.receipts import Phases, receipt_of
+from gated_ray.cluster.units import PackedUnit, Receipt, Unit
+from gated_ray.cluster.work import Publishing
 from gated_ray.measurement import load_blocks, measure_block
 from gated_ray.neurons.summaries import summarise_neurons
 from gated_ray.settings import ProfileSettings, StoreSettings
 from gated_ray.sources.buffers import buffers_for
 from gated_ray.sources.checkpoint import open_origin
 from gated_ray.sources.origin import Location, Origin
+from gated_ray.store.keys import UnitKey
 from gated_ray.store.objects import open_objects
 from gated_ray.store.publish import publish
-from gated_ray.store.units import CorruptUnitsError, commit_unit
-
-IN_FLIGHT = 2
-"""Units at a time in one worker, so that one is read while the other is computed."""
-
+from gated_ray.store.units import commit_unit
 
 _MOST_ORIGINS = 16
-_BROKEN_DEVICE: tuple[type[BaseException], ...] = (
-    (torch.AcceleratorError,) if hasattr(torch, "AcceleratorError") else ()
-)
-
-Phases = dict[str, float]
-"""Seconds of work by phase."""
 
 
 class Worker:
@@ -58,18 +45,18 @@ class Worker:
 
     def measure(self, unit: PackedUnit) -> Receipt:
         """Read, measure and commit one unit."""
-        return _receipt(lambda: self._measure(unit.unpack()))
+        return receipt_of(lambda: self._measure(unit.unpack()))
 
     def publish(self, task: Publishing) -> Receipt:
         """Compact and publish one model."""
-        return _receipt(lambda: self._publish(task))
+        return receipt_of(lambda: self._publish(task))
 
     def _publish(self, task: Publishing) -> Phases:
         started = time.monotonic()
         publish(
             self._objects,
             task.partition,
-            task.units,
+            [unit for unit in task.units if isinstance(unit, UnitKey)],
             task.model_row,
             identity=task.identity,
             summarise=summarise_neurons,
@@ -116,24 +103,6 @@ class Worker:
             if len(self._origins) > _MOST_ORIGINS:  # a worker may see thousands of models
                 del self._origins[next(iter(self._origins))]
             return origin
-
-
-def _receipt(work: Callable[[], Phases]) -> Receipt:
-    try:
-        return Receipt(phases=work())
-    except CorruptUnitsError as error:
-        return Receipt(str(error), "transient", error.units, traceback.format_exc())
-    except (MemoryError, torch.OutOfMemoryError):
-        return Receipt("out of memory", "transient", traceback=traceback.format_exc())
-    except _BROKEN_DEVICE:
-        # Every further call on this device fails too, so the process makes room for one that can work.
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    except (GatedRayError, OSError) as error:
-        return Receipt(str(error), kind_of(error), traceback=traceback.format_exc())
-    except Exception as error:  # noqa: BLE001 - a bug in one unit must not stop the others
-        return Receipt(internal_error(error), "bug", traceback=traceback.format_exc())
 
 
 WorkerActor = ray.remote(Worker)

@@ -34,12 +34,14 @@ class Tree:
         place: as the user wrote it.
         origin: reads them.
         files: by path below the place; of a place that is a file, by its name.
+        revision: commit of a dataset on the Hub; None elsewhere.
     """
 
     name: str
     place: str
     origin: Origin
     files: Mapping[str, FileVersion]
+    revision: str | None = None
 
     def full(self, path: str) -> str:
         """A file as messages name it."""
@@ -124,8 +126,10 @@ def _dataset(place: str) -> Tree:
     repo, under = match["repo"], (match["path"] or "").strip("/")
     endpoint = hub_endpoint()
     revision = unquote(match["revision"]) if match["revision"] else None
-    origin = DatasetOrigin(Location("hub", repo, dataset_commit(repo, revision, endpoint), endpoint))
-    return Tree((under or repo).rpartition("/")[2], place, origin, _below(under, origin.all_files(under)))
+    commit = dataset_commit(repo, revision, endpoint)
+    origin = DatasetOrigin(Location("hub", repo, commit, endpoint))
+    files = _below(under, origin.all_files(under))
+    return Tree((under or repo).rpartition("/")[2], place, origin, files, commit)
 
 
 def _below(under: str, files: Mapping[str, FileVersion]) -> dict[str, FileVersion]:

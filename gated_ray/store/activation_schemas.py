@@ -99,3 +99,46 @@ TOKENS = pa.schema(
     ],
     metadata={"description": "one row per tokenized document"},
 )
+
+ACTIVATION_MODELS = pa.schema(
+    [
+        *ACTIVATION_PARTITION_FIELDS,
+        described("tokenizer_digest", _STRING, "tokenizer that made the tokens, as the tokens table has it"),
+        described(
+            "location",
+            _STRING,
+            "where the weights were read: repository on the Hub, absolute folder, or s3://bucket/prefix",
+        ),
+        described(
+            "requested_revision", _STRING, "branch, tag, commit or subfolder that was asked for; null where none was"
+        ),
+        described("model_type", _STRING, "model_type of config.json; null where it has none"),
+        described(
+            "license", _STRING, "licence of the model, as the head of its README.md names it; null where it does not"
+        ),
+        described("blocks", pa.int32(), "MLP blocks, experts one by one"),
+        described("neurons", pa.int64(), "neurons of all blocks"),
+        described("documents", pa.int64(), "documents with tokens"),
+        described("tokens", pa.int64(), "real tokens, those of the whole dataset"),
+        described(
+            "cut_documents", pa.int64(), "documents that were longer than the model's context, and were cut to it"
+        ),
+        described("nan_tokens", pa.int64(), "sum over neurons of tokens with a value that is not finite"),
+        described("context", pa.int32(), "most tokens of a document by config.json; null where it sets no limit"),
+        described("dtype", _STRING, "in which the model ran"),
+        described("top", pa.int16(), "documents that each ranking keeps"),
+        described("weights", _STRING, "preparation of the weights that the canonical sign is of: paper or residual"),
+        described("text", _STRING, "place of the texts, or of the ready ids, that the tokens were made from"),
+        described("text_revision", _STRING, "commit of the texts, of a dataset on the Hub; null elsewhere"),
+        described(
+            "max_length", pa.int32(), "tokens that documents were cut to when they were tokenized; null for given ids"
+        ),
+        described("seed", pa.int64(), "of the documents' order; null for given ids"),
+        described("statistics_version", pa.int16(), "of the definitions of these numbers"),
+        described("gated_ray_version", _STRING, "version of gated-ray that measured"),
+        described("torch_version", _STRING, "version of torch that computed"),
+        described("transformers_version", _STRING, "version of transformers that ran the model"),
+        described("seconds", pa.float64(), "seconds of work on all shards"),
+    ],
+    metadata={"description": "one row per model, revision, dataset and profile with published activation statistics"},
+)

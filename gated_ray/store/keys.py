@@ -5,15 +5,21 @@ and ``. _ - = /``, because some servers refuse the rest.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
 from gated_ray.errors import InputError
 
-TABLES = ("neurons", "layers", "expert_layers", "models")
-"""The published tables, each a folder of hive partitions; ``expert_layers`` only of models that have experts."""
+WEIGHT_TABLES = ("neurons", "layers", "expert_layers", "models")
+"""The published tables of weights, each a folder of hive partitions; ``expert_layers`` only of models that have experts."""
 
-RAW_TABLES = ("neurons", "layers")
-"""The tables that every unit writes."""
+ACTIVATION_TABLES = ("activations", "examples", "activation_models")
+"""The published tables of activation statistics, likewise."""
+
+TABLES = (*WEIGHT_TABLES, *ACTIVATION_TABLES)
+
+RAW_TABLES = ("neurons", "layers", "statistics")
+"""The tables that units write: those of weights the first two, those of activations the last."""
 
 PROFILES = "_units/profiles/"
 PUBLISHED = "published.json"
@@ -22,9 +28,14 @@ _MOST_ENCODED = 200
 _PIECE = re.compile(r"(?P<plain>\w+(?:(?:-(?!-)|\.(?!\.))+\w+)*)|(?P<slash>/)|(?P<other>.)", re.ASCII | re.DOTALL)
 _CODE = re.compile(r"(?P<slash>--)|\.\.(?P<byte>[0-9a-f]{2})|(?P<plain>[\w.-])", re.ASCII)
 _PATH_SAFE = re.compile(r"[\w.-]+", re.ASCII)
-_PARTITION = re.compile(rf"model=([\w.-]{{1,{_MOST_ENCODED}}})/revision=([\w.-]+)/profile=([\w.-]+)", re.ASCII)
+_NAME = rf"[\w.-]{{1,{_MOST_ENCODED}}}"
+_PARTITION = re.compile(
+    rf"model=(?P<model>{_NAME})/revision=(?P<revision>[\w.-]+)/(dataset=(?P<dataset>{_NAME})/)?profile=(?P<profile>[\w.-]+)",
+    re.ASCII,
+)
 _COMPONENT = re.compile(r"[a-z][a-z0-9_]*")
 _UNIT_ID = re.compile(rf"(\d{{5,}})-({_COMPONENT.pattern})-(\d{{5,}})-(\d{{5,}})", re.ASCII)
+_SHARD_ID = re.compile(r"shard-(\d{5,})", re.ASCII)
 
 
 def encode_name(name: str) -> str:
@@ -65,10 +76,10 @@ def decode_name(encoded: str) -> str:
 
 @dataclass(frozen=True, order=True)
 class Partition:
-    """One model at one revision under one profile: what is published together.
+    """One model at one revision under one profile, and of activation statistics over one dataset: what is published together.
 
     Raises:
-        InputError: the model's name is too long to be a folder's name.
+        InputError: the model's or the dataset's name is too long to be a folder's name.
         ValueError: a revision or profile that cannot stand in a path.
     """
 
@@ -76,12 +87,15 @@ class Partition:
     """The plain name, ``org/name`` on the Hub."""
     revision: str
     profile: str
+    dataset: str = ""
+    """Of tokens, for activation statistics; empty for weights."""
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.encoded_model) <= _MOST_ENCODED:
-            raise InputError(
-                f"model name {self.model!r}: must be 1 to {_MOST_ENCODED} characters once encoded; rename it"
-            )
+        for what, encoded in (("model", self.encoded_model), ("dataset", encode_name(self.dataset))):
+            if not (what == "dataset" or encoded) or len(encoded) > _MOST_ENCODED:
+                raise InputError(
+                    f"{what} name {decode_name(encoded)!r}: must be 1 to {_MOST_ENCODED} characters once encoded; rename it"
+                )
         for part in (self.revision, self.profile):
             if not _PATH_SAFE.fullmatch(part):
                 raise ValueError(f"{part!r} cannot stand in a path of the store")
@@ -92,12 +106,29 @@ class Partition:
 
     @property
     def path(self) -> str:
-        return f"model={self.encoded_model}/revision={self.revision}/profile={self.profile}"
+        dataset = f"dataset={encode_name(self.dataset)}/" if self.dataset else ""
+        return f"model={self.encoded_model}/revision={self.revision}/{dataset}profile={self.profile}"
 
     @property
     def columns(self) -> dict[str, str]:
         """What every row of the partition says of it."""
-        return {"model_name": self.model, "model_revision": self.revision, "profile_name": self.profile}
+        columns = {"model_name": self.model, "model_revision": self.revision, "profile_name": self.profile}
+        return columns | ({"dataset_name": self.dataset} if self.dataset else {})
+
+    @property
+    def of_weights(self) -> "Partition":
+        """The partition that the weights of the same model are published under."""
+        return replace(self, dataset="")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The published tables that it may have."""
+        return ACTIVATION_TABLES if self.dataset else WEIGHT_TABLES
+
+    @property
+    def raw_tables(self) -> tuple[str, ...]:
+        """The tables that its units write."""
+        return RAW_TABLES[2:] if self.dataset else RAW_TABLES[:2]
 
     @classmethod
     def parse(cls, path: str) -> "Partition":
@@ -109,7 +140,8 @@ class Partition:
         match = _PARTITION.fullmatch(path)
         if match is None:
             raise ValueError(f"{path!r} is not a partition path")
-        return cls(decode_name(match[1]), match[2], match[3])
+        dataset = decode_name(match["dataset"]) if match["dataset"] else ""
+        return cls(decode_name(match["model"]), match["revision"], match["profile"], dataset)
 
 
 @dataclass(frozen=True, order=True)
@@ -145,19 +177,57 @@ class UnitKey:
         return unit if unit.id == unit_id else None
 
 
+@dataclass(frozen=True, order=True)
+class ShardKey:
+    """The piece of a token dataset over which one worker takes a model's activation statistics at a time."""
+
+    shard: int
+
+    def __post_init__(self) -> None:
+        if self.shard < 0:
+            raise ValueError(f"not a shard: {self!r}")
+
+    @property
+    def id(self) -> str:
+        """For example ``shard-00012``: sorts as the shard does."""
+        return f"shard-{self.shard:05d}"
+
+    @classmethod
+    def parse(cls, unit_id: str) -> "ShardKey | None":
+        """The shard whose `id` this is; None for any other string."""
+        match = _SHARD_ID.fullmatch(unit_id)
+        shard = cls(int(match[1])) if match else None
+        return shard if shard and shard.id == unit_id else None
+
+
+WorkKey = UnitKey | ShardKey
+"""What is committed as one."""
+
+
+def parse_unit(unit_id: str) -> WorkKey | None:
+    """The unit or shard whose `id` this is; None for any other string."""
+    return ShardKey.parse(unit_id) or UnitKey.parse(unit_id)
+
+
 def raw_folder(table: str, partition: Partition) -> str:
     return f"raw/{table}/{partition.path}/"
 
 
-def raw_key(table: str, partition: Partition, unit: UnitKey) -> str:
-    return f"{raw_folder(table, partition)}{unit.id}.parquet"
+def raw_key(table: str, partition: Partition, unit: WorkKey, part: str = "") -> str:
+    """Key of a unit's rows of a raw table, or of a part of them."""
+    return f"{raw_folder(table, partition)}{unit.id}{f'.{part}' * bool(part)}.parquet"
+
+
+def is_of_units(key: str, units: Container[str]) -> bool:
+    """Whether a raw object is one of the units with these ids."""
+    return key.rpartition("/")[2].partition(".")[0] in units
 
 
 def manifest_folder(partition: Partition) -> str:
     return f"_units/{partition.path}/"
 
 
-def manifest_key(partition: Partition, unit: UnitKey) -> str:
+def manifest_key(partition: Partition, unit: WorkKey) -> str:
     return f"{manifest_folder(partition)}{unit.id}.json"
 
 
@@ -175,3 +245,7 @@ def table_key(table: str, partition: Partition, part: int = 0) -> str:
 
 def profile_key(profile: str) -> str:
     return f"{PROFILES}{profile}.json"
+
+
+def statistics_key(dataset: str, profile: str) -> str:
+    return f"{PROFILES}dataset={encode_name(dataset)}/{profile}.json"

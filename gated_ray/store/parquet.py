@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gated_ray.vocabulary import IO_CLASSES
+from gated_ray.vocabulary import IO_CLASSES, QUADRANTS, QUANTITIES
 
 _ACCEPTED = (
     (pa.types.is_string, (pa.types.is_large_string,)),
@@ -16,6 +16,9 @@ _ACCEPTED = (
     (pa.types.is_integer, (pa.types.is_integer,)),
 )
 """For each kind of column in a schema, which kinds of column may be cast to it."""
+
+_NAMES = {"io_class": IO_CLASSES, "quadrant": QUADRANTS, "quantity": QUANTITIES}
+"""The values that a dictionary column may have."""
 
 
 def conform(table: pa.Table, schema: pa.Schema, columns: Mapping[str, str]) -> pa.Table:
@@ -43,23 +46,23 @@ def conform(table: pa.Table, schema: pa.Schema, columns: Mapping[str, str]) -> p
 
 def _conform_column(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     if pa.types.is_dictionary(field.type):
-        return _encode_classes(column, field)
+        return _encode_names(column, field)
     if not _fits(column.type, field.type):
         raise ValueError(f"column {field.name} is {column.type} and not {field.type}")
     return column.cast(field.type)
 
 
-def _encode_classes(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+def _encode_names(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     """One fixed dictionary for all files: else equal rows could become different bytes."""
     if not _fits(getattr(column.type, "value_type", column.type), pa.string()):
         raise ValueError(f"column {field.name} is {column.type} and not {field.type}")
-    classes = pa.array(IO_CLASSES)
+    known = pa.array(_NAMES[field.name])
     names = column.cast(pa.string()).combine_chunks()
-    codes = pc.index_in(names, value_set=classes)
+    codes = pc.index_in(names, value_set=known)
     if codes.null_count != names.null_count:
         unknown = pc.unique(names.filter(pc.and_(codes.is_null(), names.is_valid()))).to_pylist()
-        raise ValueError(f"column {field.name} holds unknown classes {unknown}")
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(codes.cast(pa.int8()), classes)])
+        raise ValueError(f"column {field.name} holds unknown names {unknown}")
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(codes.cast(pa.int8()), known)])
 
 
 def _fits(have: pa.DataType, want: pa.DataType) -> bool:

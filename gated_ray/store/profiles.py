@@ -3,8 +3,8 @@
 from typing import Any
 
 from gated_ray.errors import ReferenceNotFoundError, StoreError
-from gated_ray.settings import ProfileSettings
-from gated_ray.store.keys import profile_key
+from gated_ray.settings import ProfileSettings, StatisticsSettings
+from gated_ray.store.keys import profile_key, statistics_key
 from gated_ray.store.objects import Objects
 from gated_ray.store.records import decode_json, encode_json, same_identity
 
@@ -21,14 +21,27 @@ def claim_profile(objects: Objects, profile: ProfileSettings) -> None:
     Raises:
         StoreError: the store knows the name with other settings.
     """
-    ours = profile.identity()
-    if read_profile(objects, profile.name) is None:
-        objects.put(profile_key(profile.name), encode_json({"format": _FORMAT, "identity": ours}))
+    _claim(objects, profile_key(profile.name), profile.identity(), f"profile {profile.name!r}")
+
+
+def claim_statistics(objects: Objects, dataset: str, profile: str, statistics: StatisticsSettings) -> None:
+    """The same for the settings of activation statistics over one dataset under one profile.
+
+    Raises:
+        StoreError: the store knows them with other settings.
+    """
+    what = f"activation statistics over {dataset!r} under profile {profile!r}"
+    _claim(objects, statistics_key(dataset, profile), statistics.identity(), what)
+
+
+def _claim(objects: Objects, key: str, ours: dict[str, Any], what: str) -> None:
+    if _read(objects, key) is None:
+        objects.put(key, encode_json({"format": _FORMAT, "identity": ours}))
     # Read even after writing: another first user may have written since.
-    theirs = read_profile(objects, profile.name)
+    theirs = _read(objects, key)
     if theirs is None or not same_identity(theirs, ours):
         raise StoreError(
-            f"{objects.url} holds profile {profile.name!r} with other settings: {_differences(theirs or {}, ours)}; "
+            f"{objects.url} holds {what} with other settings: {_differences(theirs or {}, ours)}; "
             "give the same settings or another profile.name="
         )
 
@@ -39,12 +52,16 @@ def read_profile(objects: Objects, name: str) -> dict[str, Any] | None:
     Raises:
         StoreError: the record is damaged.
     """
+    return _read(objects, profile_key(name))
+
+
+def _read(objects: Objects, key: str) -> dict[str, Any] | None:
     try:
-        return dict(decode_json(objects.get(profile_key(name)), _FORMAT)["identity"])
+        return dict(decode_json(objects.get(key), _FORMAT)["identity"])
     except ReferenceNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{objects.url}/{profile_key(name)}: damaged; delete it and run the sweep again") from error
+        raise StoreError(f"{objects.url}/{key}: damaged; delete it and run the sweep again") from error
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:

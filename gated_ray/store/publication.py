@@ -6,15 +6,14 @@ from typing import Any
 
 from gated_ray.errors import ReferenceNotFoundError
 from gated_ray.store.keys import (
-    RAW_TABLES,
-    TABLES,
     Partition,
-    UnitKey,
+    WorkKey,
+    is_of_units,
     manifest_folder,
     manifest_key,
+    parse_unit,
     published_key,
     raw_folder,
-    raw_key,
     table_folder,
 )
 from gated_ray.store.objects import Objects, StoredObject
@@ -41,7 +40,7 @@ class Publication:
     """`state_digest` of those units' manifests and raw objects."""
 
     def keys(self, table: str) -> list[str]:
-        """Keys of one of `TABLES`, in the order of its rows."""
+        """Keys of one of the partition's tables, in the order of its rows."""
         return [each.key for each in self.tables if each.key.startswith(table_folder(table, self.partition))]
 
     def is_whole(self, stored: Mapping[str, StoredObject]) -> bool:
@@ -59,7 +58,7 @@ class Publication:
             return cls(
                 partition=Partition.parse(str(document["partition"])),
                 tables=tuple(RecordedObject.from_document(each) for each in document["tables"]),
-                rows={table: int(document["rows"][table]) for table in TABLES},
+                rows={str(table): int(rows) for table, rows in dict(document["rows"]).items()},
                 identity=dict(document["identity"]),
                 units=tuple(str(unit) for unit in document["units"]),
                 state=str(document["state"]),
@@ -90,7 +89,8 @@ def whole_publication(objects: Objects, partition: Partition) -> Publication | N
 
 
 def _tables(objects: Objects, publication: Publication, *, digest: bool) -> dict[str, StoredObject]:
-    folders = [table_folder(table, publication.partition) for table in TABLES if publication.keys(table)]
+    partition = publication.partition
+    folders = [table_folder(table, partition) for table in partition.tables if publication.keys(table)]
     return {each.key: each for folder in folders for each in objects.list(folder, digest=digest)}
 
 
@@ -108,19 +108,18 @@ def published(objects: Objects, partition: Partition, identity: Mapping[str, Any
         return None
     if not publication.is_whole(_tables(objects, publication, digest=True)):
         return None
-    units = [unit for unit in map(UnitKey.parse, publication.units) if unit is not None]
-    keys = {raw_key(table, partition, unit) for table in RAW_TABLES for unit in units}
+    units = [unit for unit in map(parse_unit, publication.units) if unit is not None]
     raw = [
         each
-        for table in RAW_TABLES
+        for table in partition.raw_tables
         for each in objects.list(raw_folder(table, partition), digest=True)
-        if each.key in keys
+        if is_of_units(each.key, publication.units)
     ]
     state = state_digest([*list_manifests(objects, partition, units), *raw])
     return publication if state == publication.state else None
 
 
-def list_manifests(objects: Objects, partition: Partition, units: Iterable[UnitKey]) -> list[StoredObject]:
+def list_manifests(objects: Objects, partition: Partition, units: Iterable[WorkKey]) -> list[StoredObject]:
     """The manifests of these units, with their ETags.
 
     Raises:

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gated_ray.store.expert_layers import Summarise, expert_layer
-from gated_ray.store.keys import TABLES, Partition, UnitKey, published_key, table_folder, table_key
+from gated_ray.store.keys import Partition, UnitKey, table_key
 from gated_ray.store.objects import Objects, concurrently
 from gated_ray.store.parquet import conform, from_parquet, to_parquet
-from gated_ray.store.publication import Publication, list_manifests, published, read_publication, state_digest
-from gated_ray.store.records import RecordedObject, record, sha256
+from gated_ray.store.publication import Publication, list_manifests, published, state_digest
 from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
-from gated_ray.store.units import CorruptUnitsError, Manifest, committed_units, read_recorded
+from gated_ray.store.units import CorruptUnitsError, Manifest, read_recorded
+from gated_ray.store.writing import Writer, sound_manifests
 
 __all__ = ["PART_ROWS", "CorruptUnitsError", "Publication", "publish", "published"]
 
@@ -56,19 +56,19 @@ def publish(
     ordered = _in_order(units)
     # Listed before they are read, so that what comes later makes a difference that the next sweep finds.
     listed = list_manifests(objects, partition, ordered)
-    manifests = _sound_manifests(objects, partition, ordered, identity)
+    manifests = sound_manifests(objects, partition, ordered, identity)
     layers = pa.concat_tables(_read_all(objects, partition, manifests, "layers")).combine_chunks()
     row = conform(pa.Table.from_pylist([_complete(model_row, manifests, layers)]), MODELS, partition.columns)
 
-    writer = _Writer(objects, partition)
+    writer = Writer(objects, partition)
     experts: list[dict[str, Any]] = []
 
     def layer_neurons() -> Iterator[pa.Table]:
         """The neurons in order, a table for each layer and component; experts are summed up on the way."""
-        for place, run in itertools.groupby(
-            manifests, key=lambda manifest: (manifest.unit.layer, manifest.unit.component)
-        ):
-            neurons = pa.concat_tables(_read_all(objects, partition, list(run), "neurons")).combine_chunks()
+        by_unit = zip(ordered, manifests, strict=True)
+        for place, run in itertools.groupby(by_unit, key=lambda each: (each[0].layer, each[0].component)):
+            of_place = [manifest for _, manifest in run]
+            neurons = pa.concat_tables(_read_all(objects, partition, of_place, "neurons")).combine_chunks()
             blocks = _of_layer(layers, *place)
             if blocks["expert"].null_count == 0:
                 experts.append(expert_layer(neurons, blocks, summarise))
@@ -98,33 +98,6 @@ def publish(
     return publication
 
 
-class _Writer:
-    """Writes the tables of one partition, and takes its earlier publication back before the first byte that differs."""
-
-    def __init__(self, objects: Objects, partition: Partition) -> None:
-        self._objects = objects
-        self._partition = partition
-        earlier = read_publication(objects, partition)
-        self._earlier = None if earlier is None else {(each.key, each.sha256) for each in earlier.tables}
-        self.written: list[RecordedObject] = []
-
-    def put(self, key: str, body: bytes) -> None:
-        if self._earlier is not None and (key, sha256(body)) not in self._earlier:
-            # Else readers would take a publication that is half overwritten for whole.
-            self._objects.delete(published_key(self._partition))
-            self._earlier = None
-        self.written.append(record(self._objects, key, body))
-
-    def finish(self, publication: Publication) -> None:
-        """Remove what an earlier publication left behind, then make this one count."""
-        current = {each.key for each in self.written}
-        for table in TABLES:
-            for stored in list(self._objects.list(table_folder(table, self._partition))):
-                if stored.key not in current:
-                    self._objects.delete(stored.key)
-        self._objects.put(published_key(self._partition), publication.encode())
-
-
 def _in_order(units: Sequence[UnitKey]) -> list[UnitKey]:
     ordered = sorted(units)
     if not ordered:
@@ -133,24 +106,6 @@ def _in_order(units: Sequence[UnitKey]) -> list[UnitKey]:
         if (one.layer, one.component) == (other.layer, other.component) and other.first <= one.last:
             raise ValueError(f"units {one.id} and {other.id} overlap")
     return ordered
-
-
-def _sound_manifests(
-    objects: Objects, partition: Partition, units: Sequence[UnitKey], identity: Mapping[str, Any]
-) -> list[Manifest]:
-    """The manifests of `units`, whose raw objects were all read and found to be what they say."""
-    committed = committed_units(objects, partition, identity)
-    recorded = [each for unit in units if unit.id in committed for each in committed[unit.id].objects]
-    sound = concurrently(lambda each: read_recorded(objects, each) is not None, recorded)
-    damaged = {each.key for each, is_sound in zip(recorded, sound, strict=True) if not is_sound}
-    wrong = tuple(
-        unit
-        for unit in units
-        if unit.id not in committed or any(each.key in damaged for each in committed[unit.id].objects)
-    )
-    if wrong:
-        raise CorruptUnitsError(partition, wrong)
-    return [committed[unit.id] for unit in units]
 
 
 def _read_all(objects: Objects, partition: Partition, manifests: Sequence[Manifest], table: str) -> list[pa.Table]:

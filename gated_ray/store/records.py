@@ -63,9 +63,13 @@ BLOCKS = "blocks"
 """Key, in the identity of a unit or publication, of the digest of the model's blocks as they were understood."""
 
 
+STATISTICS = "statistics"
+"""Key, in the identity of activation statistics, of what shaped them besides the profile and the blocks."""
+
+
 def settings_of(identity: Mapping[str, Any]) -> dict[str, Any]:
     """The part of an identity that is the profile's."""
-    return {name: value for name, value in identity.items() if name != BLOCKS}
+    return {name: value for name, value in identity.items() if name not in (BLOCKS, STATISTICS)}
 
 
 def same_identity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -90,12 +90,17 @@ def committed_shards(objects: Objects, partition: TokenPartition, identity: str)
 
 
 def commit_dataset(
-    objects: Objects, partition: TokenPartition, shards: Sequence[TokenShard], identity: Mapping[str, Any]
+    objects: Objects,
+    partition: TokenPartition,
+    shards: Sequence[TokenShard],
+    identity: Mapping[str, Any],
+    source: Mapping[str, str | None],
 ) -> TokenDataset:
     """Record that the dataset is whole."""
-    document = {"format": TOKENS_FORMAT, "identity": identity, "shards": [asdict(shard) for shard in shards]}
+    shown = [asdict(shard) for shard in shards]
+    document = {"format": TOKENS_FORMAT, "identity": identity, "source": source, "shards": shown}
     objects.put(dataset_key(partition), encode_json(document))
-    return TokenDataset(partition, identity, tuple(shards))
+    return TokenDataset(partition, identity, tuple(shards), source)
 
 
 def whole_token_dataset(

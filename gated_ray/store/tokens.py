@@ -63,6 +63,8 @@ class TokenDataset:
     identity: Mapping[str, Any]
     """What it is made from: files, settings, tokenizer."""
     shards: tuple[TokenShard, ...]
+    source: Mapping[str, str | None]
+    """Where it was made from, which its identity does not depend on: ``place``, and ``revision`` of a dataset on the Hub."""
 
     @property
     def name(self) -> str:
@@ -113,7 +115,7 @@ def read_token_dataset(objects: Objects, partition: TokenPartition) -> TokenData
     try:
         document = decode_json(objects.get(dataset_key(partition)), TOKENS_FORMAT)
         shards = tuple(TokenShard.from_document(each) for each in document["shards"])
-        found = TokenDataset(partition, dict(document["identity"]), shards)
+        found = TokenDataset(partition, dict(document["identity"]), shards, dict(document["source"]))
     except (ReferenceNotFoundError, KeyError, TypeError, ValueError):
         return None
     keys = [shard_key(partition, index) for index in range(len(shards))]

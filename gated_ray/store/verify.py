@@ -161,9 +161,11 @@ def _publication_problems(
             yield Problem(partition.path, f"{manifest_folder(partition)}{unit}.json", "missing")
         elif manifest is not None and not same_identity(manifest.identity, publication.identity):
             yield Problem(partition.path, key, f"has other settings than its unit {unit}")
-    rows = sum(manifest.rows for manifest in manifests.values() if manifest is not None)
-    if all(manifests.values()) and rows != publication.rows["neurons"]:
-        yield Problem(partition.path, key, f"counts {publication.rows['neurons']} neurons, its units {rows}")
+    rows = [manifest.rows for manifest in manifests.values() if manifest is not None]
+    # Every unit has other neurons; every shard of tokens has them all.
+    counted, said = (max(rows, default=0), "activations") if partition.dataset else (sum(rows), "neurons")
+    if all(manifests.values()) and counted != publication.rows[said]:
+        yield Problem(partition.path, key, f"counts {publication.rows[said]} neurons, its units {counted}")
 
 
 def _differences(

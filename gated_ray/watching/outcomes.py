@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from gated_ray.cluster.failures import Failure
-from gated_ray.cluster.sweep import SweepResult
+from gated_ray.cluster.result import SweepResult
 from gated_ray.errors import StoreError
 from gated_ray.settings import WatchListSettings
 from gated_ray.watching.notes import Notes, Subject, failed, large, refused, swept

@@ -11,7 +11,7 @@ from rich.table import Table
 from tests.benchmarks.measure import Ratio
 from tests.benchmarks.results import record
 
-_BENCHMARKS = ("analyze_speed", "regions_speed", "driver_speed", "inspect_speed", "streaming")
+_BENCHMARKS = ("analyze_speed", "regions_speed", "driver_speed", "inspect_speed", "activations_speed", "streaming")
 _BY_NAME_ALONE = ("full_size", "gpu_speed", "many_units", "two_nodes")
 """Take minutes, or a GPU."""
 

@@ -9,7 +9,6 @@ from unittest.mock import patch
 import ray
 
 from gated_ray.cluster import planner as planner_module
-from gated_ray.cluster.capacity import Need
 from gated_ray.cluster.driver import Driver
 from gated_ray.cluster.plan import ModelPlan, plan_model
 from gated_ray.cluster.planner import Planner
@@ -17,7 +16,8 @@ from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.progress import Progress
 from gated_ray.cluster.session import connect
 from gated_ray.cluster.stopping import Stop
-from gated_ray.cluster.units import PackedUnit, Publishing, Receipt
+from gated_ray.cluster.units import PackedUnit, Receipt
+from gated_ray.cluster.work import Need, Publishing
 from gated_ray.settings import ModelsSettings, ProfileSettings, StoreSettings, SweepSettings
 from gated_ray.store.keys import UnitKey
 from gated_ray.store.objects import open_objects
@@ -89,7 +89,7 @@ def run() -> list[Ratio]:
         connect("local", say=print)
         try:
             pool = Pool(
-                settings, memory=Need().with_units(plan.units).memory, tasks=_UNITS, actor_class=ray.remote(_Idle)
+                settings, memory=Need().with_work(plan.units).memory, tasks=_UNITS, actor_class=ray.remote(_Idle)
             )
             floor = _floor(pool, plan.units)
             driver, seconds = _drive(settings, plan, pool)

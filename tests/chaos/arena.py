@@ -14,6 +14,7 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.front import Front
 from tests.chaos.models import MAX_UNIT_BYTES
 from tests.chaos.processes import Process, process
+from tests.chaos.silence import Silence
 from tests.jobs.running import wait_until
 from tests.servers.hub_faults import Hook
 from tests.servers.s3 import S3Server
@@ -51,6 +52,7 @@ class Arena:
         self._driver: subprocess.Popen[bytes] | None = None
         self._drivers: list[Process] = []
         self._refused: list[Hook] = []
+        self._silences: dict[Process, Silence] = {}
 
     @property
     def store(self) -> StoreSettings:
@@ -71,6 +73,10 @@ class Arena:
         """Refuse requests until the sweep is over."""
         self.front.refusals.append(hook)
         self._refused.append(hook)
+
+    def silence(self, worker: Process) -> Silence:
+        """The one silence of a worker, whatever it has in hand."""
+        return self._silences.setdefault(worker, Silence(self.cluster, worker))
 
     def sweep(self) -> tuple[int, bool]:
         """One sweep, from its start to its end, and what is to be done then.
@@ -103,10 +109,11 @@ class Arena:
             driver.wait()
             self.printed.append(self._output.read_text())
         self.exits.append(code)
+        # Faults that late writes meet with, below, come too late for this sweep.
+        expected, printed = dict(self.endings) or {0: ""}, self.printed[-1]
         was_more = bool(self.afterwards)
         self.tidy()
         assert not self.front.errors, self.front.errors
-        expected, printed = self.endings or {0: ""}, self.printed[-1]
         assert code in expected, f"exit code {code}, not one of {[*expected]}; it printed:\n{printed}"
         assert expected[code] in printed, f"it did not say {expected[code]!r}, but:\n{printed}"
         assert "Traceback" not in printed, printed
@@ -150,7 +157,7 @@ def arena(
             yield made
         finally:
             made.front.points.clear()
-            made.tidy()
             for each in made.front.seen.values():
                 each.send(signal.SIGKILL)
+            made.tidy()  # nobody is left to wait for, which would hide what went wrong
             cluster.mend()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from tests.chaos.arena import Arena
 from tests.chaos.front import DROPPED, Arrival, Kind, Point
 from tests.chaos.obedient import EXIT, OTHER_BUILD
-from tests.jobs.running import wait_until
 from tests.servers.hub_faults import Condition, always, anywhere, first, reset_after, sometimes
 from tests.servers.hub_http import Response
 from tests.servers.s3_proxy import slow_down
@@ -135,7 +134,6 @@ def zombie(
         kills_driver: nobody is there to take it for dead.
         wakes_at: it goes on earlier, when the first request of this kind comes that publishes its model; that waits.
     """
-    ended = threading.Event()
 
     def begin(arrival: Arrival) -> Response:
         skipped = iter(range(after))
@@ -144,60 +142,64 @@ def zombie(
             return _same(other, arrival, kind) and next(skipped, None) is None
 
         def fall(other: Arrival) -> None:
-            _fall_silent(arena, other, ended, kills_driver, wakes_at)
+            _fall_silent(arena, other, kills_driver, wakes_at)
 
         arena.front.points.append(Point(falls, fall))
-        arena.front.points.append(Point(lambda other: _same(other, arrival, "end"), lambda _: ended.set()))
         return Response(200, body=OTHER_BUILD.encode() if other_build else b"")
 
     arena.front.at("begin", number, begin)
 
 
-def zombie_publisher(arena: Arena, number: int, kind: Kind = "record") -> None:
-    """A worker falls silent while it publishes a model, which another one then does, and goes on when the sweep is over."""
-    ended = threading.Event()
+def zombie_of_two_units(arena: Arena, number: int) -> None:
+    """A worker falls silent while it commits both units that it has in hand, and goes on when the sweep is over."""
 
     def act(arrival: Arrival) -> None:
-        arena.front.points.append(Point(lambda other: _same(other, arrival, "end"), lambda _: ended.set()))
-        _fall_silent(arena, arrival, ended)
+        came = threading.Event()
 
-    arena.front.at(kind, number, act)
+        def is_other_unit(other: Arrival) -> bool:
+            return (other.kind, other.sender) == ("raw", arrival.sender) and other.unit != arrival.unit
+
+        def fall(other: Arrival) -> None:
+            came.set()
+            _fall_silent(arena, other)
+
+        arena.front.points.append(Point(is_other_unit, fall))
+        assert came.wait(_PATIENCE_SECONDS), "the worker commits no other unit"
+        _fall_silent(arena, arrival)
+
+    arena.front.at("raw", number, act)
 
 
-def _fall_silent(
-    arena: Arena, arrival: Arrival, ended: threading.Event, kills_driver: bool = False, wakes_at: Kind | None = None
-) -> None:
+def zombie_publisher(arena: Arena, number: int, kind: Kind = "record") -> None:
+    """A worker falls silent while it publishes a model, which another one then does, and goes on when the sweep is over."""
+    arena.front.at(kind, number, lambda arrival: _fall_silent(arena, arrival))
+
+
+def _fall_silent(arena: Arena, arrival: Arrival, kills_driver: bool = False, wakes_at: Kind | None = None) -> None:
     """Stop a worker whose request is on the way until the sweep is over, or until it comes to something.
 
     Args:
         arena: where.
         arrival: the request.
-        ended: set once the worker has done what it was at.
         kills_driver: see `zombie`.
         wakes_at: see `zombie`.
     """
-    worker = arrival.sender
-    if worker is None or not worker.is_alive:
+    if arrival.sender is None:
         return
-    node, wake = arena.cluster.cut_off(worker), threading.Event()
+    silence = arena.silence(arrival.sender)
+    if not silence.fall(arrival.unit):
+        return
+    arena.front.points.append(
+        Point(lambda other: _same(other, arrival, "end"), lambda _: silence.finished(arrival.unit))
+    )
     if kills_driver:
         arena.end_driver(signal.SIGKILL, _KILLED)
-
-    def go_on() -> None:
-        if wake.is_set():
-            return
-        worker.send(signal.SIGCONT)
-        wake.set()
-        came = wait_until(lambda: ended.is_set() or not worker.is_alive, _PATIENCE_SECONDS)
-        arena.cluster.remove(node)
-        assert came, "the zombie did not go on"
-
-    arena.afterwards.append(go_on)
+    arena.afterwards.append(silence.end)
     if wakes_at is not None:
         arena.front.points.append(
-            Point(lambda other: other.kind == wakes_at and arrival.unit.startswith(other.unit), lambda _: go_on())
+            Point(lambda other: other.kind == wakes_at and arrival.unit.startswith(other.unit), lambda _: silence.end())
         )
-    wake.wait(3 * _PATIENCE_SECONDS)
+    silence.wait()
 
 
 def _same(one: Arrival, other: Arrival, kind: Kind) -> bool:

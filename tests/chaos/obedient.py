@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gated_ray.cluster.units import Publishing, Receipt, Unit
+from gated_ray.cluster.units import Receipt, Unit
+from gated_ray.cluster.work import Publishing
 from gated_ray.cluster.worker import Worker
 from gated_ray.settings import StoreSettings
 from gated_ray.store import units as store_units

@@ -41,6 +41,7 @@ SCENARIOS: Mapping[str, tuple[Armed, ...]] = {
     "zombie of another build before its manifest": (_at(faults.zombie, 20, "manifest", other_build=True),),
     "zombie of a killed driver": (_at(faults.zombie, 20, other_build=True, kills_driver=True),),
     "zombie of another build between its tables": (_at(faults.zombie, 20, "raw", 1, other_build=True),),
+    "zombie of two units": (_at(faults.zombie_of_two_units, 40),),
     "zombie that publishes": (_at(faults.zombie_publisher, 2),),
     "zombie that publishes, before a table": (_at(faults.zombie_publisher, 5, "table"),),
     "zombie that wakes before publishing": (_at(faults.zombie, 20, "raw", 1, other_build=True, wakes_at="publish"),),
@@ -74,7 +75,10 @@ SHORT: Mapping[str, tuple[str, tuple[Armed, ...]]] = {
         ),
     ),
     "a node goes while PUTs are throttled": ("moto", (_at(faults.throttled, 0), _at(faults.node_removed, 15))),
-    "a zombie of another build": ("nanio", (_at(faults.zombie, 20, "raw", 1, other_build=True),)),
+    "zombies, one of two units and one of another build": (
+        "nanio",
+        (_at(faults.zombie_of_two_units, 20), _at(faults.zombie, 40, "raw", 1, other_build=True)),
+    ),
     "the keys are lost, then SIGTERM": (
         "nanio",
         (_at(faults.credentials_lost, 10), _at(faults.driver_asked_to_stop, 30)),

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import ray
 
-from gated_ray.cluster.units import Publishing, Receipt, Unit
+from gated_ray.cluster.units import Receipt, Unit
+from gated_ray.cluster.work import Publishing
 from gated_ray.cluster.worker import Phases, Worker
 from gated_ray.errors import CheckpointError, StoreError, TransientError
 from gated_ray.settings import ProfileSettings, StoreSettings

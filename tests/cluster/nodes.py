@@ -59,12 +59,6 @@ class RayNodes:
         self.nodes.remove(node)
         self._ask("remove", node.number)
 
-    def of_worker(self, pid: int) -> RayNode:
-        """The node that a worker's process runs on."""
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        (node,) = (node for node in self.nodes if node.raylet == parent)
-        return node
-
     def _ask(self, what: str, *arguments: Any) -> Any:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps([what, *arguments]) + "\n")

@@ -4,8 +4,9 @@ import pytest
 import ray
 
 from gated_ray.architectures.blocks import Block
-from gated_ray.cluster.capacity import Need, worker_count, worker_size
+from gated_ray.cluster.capacity import worker_count, worker_size
 from gated_ray.cluster.units import PackedUnit, split_into_units
+from gated_ray.cluster.work import Need
 from gated_ray.errors import InputError
 from gated_ray.settings import ClusterSettings
 from tests.cluster.fixtures import CPUS
@@ -46,7 +47,7 @@ def test_not_even_one_fits(cluster: dict[str, float]) -> None:
 
 def test_memory_grows_with_the_largest_unit_but_never_beyond_a_node() -> None:
     settings = ClusterSettings(gpus_per_worker=0.0)
-    needs = [Need().memory, Need().with_units([unit_of(made_up_block(0, "mlp", None, 10 << 20))]).memory, 1 << 50]
+    needs = [Need().memory, Need().with_work([unit_of(made_up_block(0, "mlp", None, 10 << 20))]).memory, 1 << 50]
     memory = [worker_size(settings, need).memory for need in needs]
     assert memory[:2] == needs[:2]
     assert memory[0] >= 512 << 20
@@ -62,9 +63,9 @@ def unit_of(*blocks: Block) -> PackedUnit:
 def test_of_a_unit_of_many_experts_only_one_is_decoded_at_a_time() -> None:
     """Made-up blocks have a byte a weight, as 8-bit ones: a worker holds two units so, and one block in float32."""
     size = 10 << 20
-    dense = Need().with_units([unit_of(made_up_block(0, "mlp", None, 16 * size))]).memory - Need().memory
+    dense = Need().with_work([unit_of(made_up_block(0, "mlp", None, 16 * size))]).memory - Need().memory
     experts = (
-        Need().with_units([unit_of(*(made_up_block(0, "expert", n, size) for n in range(16)))]).memory - Need().memory
+        Need().with_work([unit_of(*(made_up_block(0, "expert", n, size) for n in range(16)))]).memory - Need().memory
     )
     assert dense >= 2 * 16 * size + 2 * 4 * 16 * size
     assert 2 * 16 * size + 2 * 4 * size <= experts < dense / 4

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 import pytest
 
 import gated_ray
-from gated_ray.cluster.sweep import SweepResult, run_sweep
+from gated_ray.cluster.result import SweepResult
+from gated_ray.cluster.sweep import run_sweep
 from gated_ray.settings import ProfileSettings
 from gated_ray.store.objects import open_objects
 from gated_ray.store.schemas import EXPERT_LAYERS

@@ -10,7 +10,8 @@ import pytest
 from gated_ray.cluster import driver, pool, tasks
 from gated_ray.cluster import sweep as sweep_module
 from gated_ray.cluster.pool import Pool
-from gated_ray.cluster.sweep import SweepResult, run_sweep
+from gated_ray.cluster.result import SweepResult
+from gated_ray.cluster.sweep import run_sweep
 from gated_ray.store.keys import manifest_folder
 from tests.checkpoints.tiny import tiny_checkpoint
 from tests.cluster.faults import (

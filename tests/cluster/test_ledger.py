@@ -4,7 +4,8 @@ import pytest
 
 from gated_ray.cluster.ledger import Ledger
 from gated_ray.cluster.plan import ModelPlan
-from gated_ray.cluster.units import PackedUnit, Publishing
+from gated_ray.cluster.units import PackedUnit
+from gated_ray.cluster.work import Publishing
 from gated_ray.store.keys import Partition, UnitKey
 
 

@@ -14,7 +14,8 @@ import pytest
 from gated_ray.cluster import driver, planner
 from gated_ray.cluster import sweep as sweep_module
 from gated_ray.cluster.pool import Pool
-from gated_ray.cluster.sweep import SweepResult, run_sweep
+from gated_ray.cluster.result import SweepResult
+from gated_ray.cluster.sweep import run_sweep
 from gated_ray.store.keys import PUBLISHED
 from tests.checkpoints.trivial import trivial_checkpoints
 from tests.cluster.noting import notes

@@ -74,7 +74,7 @@ def test_nothing_is_counted_as_nothing(is_running: list[bool]) -> None:
     recorded.count_seconds({"reading": 0.0, "computing": 0.5})
     recorded.refresh(0, 0)
     assert recorded._units.given == [(1, {"state": "done"})]
-    assert recorded._bytes.given == []
+    assert recorded._size.given == []
     assert recorded._seconds.given == [(0.5, {"phase": "computing"})]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gated_ray.architectures.evidence import CAVEAT_BY_NAMES
-from gated_ray.cluster import sweep as sweep_module
+from gated_ray.cluster import driving
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.cluster.worker import Worker
 from gated_ray.errors import InputError
@@ -27,7 +27,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepSettings:
     def refuse(*_: object) -> None:
         raise AssertionError("Ray was asked for")
 
-    monkeypatch.setattr(sweep_module, "connect", refuse)
+    monkeypatch.setattr(driving, "connect", refuse)
     unlisted = sound_checkpoint(tmp_path / "unlisted")
     set_config(unlisted, model_type="osprey")
     return sweep_settings(tmp_path / "store", [sound_checkpoint(tmp_path / "listed"), unlisted], dry_run=True)

@@ -6,8 +6,8 @@ import pytest
 import ray
 
 from gated_ray.architectures.finding import Architecture
+from gated_ray.cluster import driving
 from gated_ray.cluster import plan as plan_module
-from gated_ray.cluster import sweep as sweep_module
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.cluster.worker import Worker
 from gated_ray.errors import InputError
@@ -23,7 +23,7 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("Ray was asked for")
 
-    monkeypatch.setattr(sweep_module, "connect", refuse)
+    monkeypatch.setattr(driving, "connect", refuse)
     monkeypatch.setattr(ray, "init", refuse)
 
 

@@ -15,7 +15,7 @@ from gated_ray.cluster.planner import Planned, Planner
 from gated_ray.cluster.progress import Progress
 from gated_ray.cluster.stopping import stopping
 from gated_ray.cluster.sweep import run_sweep
-from gated_ray.cluster.units import Publishing
+from gated_ray.cluster.work import Publishing
 from gated_ray.errors import StoreError, TransientError
 from gated_ray.settings import ClusterSettings, SweepSettings
 from gated_ray.store.keys import Partition

@@ -132,8 +132,8 @@ def test_an_estimate_knows_nothing_of_failures_and_repetitions(clock: Clock) -> 
     tally = Tally(clock.now, models_asked=2)
     tally.plan("org/first", 4, 400)
     tally.more(1, 100)
-    tally.bytes_failed += 200
-    assert tally.bytes_expected == 300 + 400
+    tally.size_failed += 200
+    assert tally.size_expected == 300 + 400
 
 
 def test_models_that_are_there_already_are_not_waited_for(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,12 +202,12 @@ def test_speed_of_the_last_seconds_and_of_all(clock: Clock) -> None:
     assert tally.recent_speed == 0
     for _ in range(40):  # 10 s at 1 kB/s
         clock.now += 0.25
-        tally.bytes_done += 250
+        tally.size_done += 250
         tally.look(clock.now)
     assert tally.recent_speed == pytest.approx(1000), "of as long as there was"
     for _ in range(240):  # a minute at 100 B/s
         clock.now += 0.25
-        tally.bytes_done += 25
+        tally.size_done += 25
         tally.look(clock.now)
     assert tally.recent_speed == pytest.approx(100)
     assert tally.mean_speed(clock.now) == pytest.approx(16_000 / 70)
@@ -232,7 +232,7 @@ def test_no_time_is_left_where_nothing_is(clock: Clock) -> None:
     assert tally.seconds_left(clock.now) is None, "nothing is planned, nothing is known"
     tally.plan("org/first", 1, 100)
     assert tally.seconds_left(clock.now) is None, "no speed yet"
-    tally.units_done, tally.bytes_done = 1, 100
+    tally.units_done, tally.size_done = 1, 100
     assert tally.seconds_left(clock.now) == 0
     only_published = Tally(clock.now, models_asked=1)
     only_published.plan("org/first", 0, 0)

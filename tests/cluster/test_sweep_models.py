@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import gated_ray
-from gated_ray.cluster import sweep as sweep_module
+from gated_ray.cluster import driving
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.settings import ProfileSettings, StoreSettings, VerifySettings
 from jobs.verify import verify
@@ -57,7 +57,7 @@ def test_a_second_sweep_does_nothing(
     def refuse(*_: object) -> None:
         raise AssertionError("Ray was asked for")
 
-    monkeypatch.setattr(sweep_module, "connect", refuse)
+    monkeypatch.setattr(driving, "connect", refuse)
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*.*") if path.is_file()}
     result = run_sweep(sweep_settings(store, list(every_family.values()), profile))
     assert (result.units_done, result.failures) == (0, ())

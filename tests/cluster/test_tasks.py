@@ -7,7 +7,8 @@ import pytest
 from gated_ray.cluster import tasks
 from gated_ray.cluster.plan import ModelPlan
 from gated_ray.cluster.tasks import Agenda, Task
-from gated_ray.cluster.units import PackedUnit, Publishing
+from gated_ray.cluster.units import PackedUnit
+from gated_ray.cluster.work import Publishing
 from gated_ray.store.keys import Partition, UnitKey
 
 PUBLISHING = Publishing(Partition("org/model", "0" * 40, "paper"), (), {}, {})

@@ -12,7 +12,8 @@ import pytest
 from gated_ray.cluster import sweep as sweep_module
 from gated_ray.cluster import tasks
 from gated_ray.cluster.pool import Pool
-from gated_ray.cluster.sweep import SweepResult, run_sweep
+from gated_ray.cluster.result import SweepResult
+from gated_ray.cluster.sweep import run_sweep
 from tests.checkpoints.cosine_cells import CELLS
 from tests.checkpoints.planted import plant_checkpoint
 from tests.cluster.sweeping import assert_sound, sweep_settings

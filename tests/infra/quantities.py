@@ -26,6 +26,6 @@ def quantity(text: str) -> float:
 
 def memory_of_the_largest_unit(cluster: ClusterSettings) -> int:
     """Bytes that a worker asks for when its units are as large as they may be, in bfloat16, each of one block."""
-    from gated_ray.cluster.capacity import Need
+    from gated_ray.cluster.work import Need
 
     return Need(cluster.max_unit_bytes, 2 * cluster.max_unit_bytes).memory

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gated_ray.cluster import sweep as sweep_module
+from gated_ray.cluster import driving
 from gated_ray.settings import ProfileSettings, StoreSettings
 from gated_ray.store.objects import open_objects
 from gated_ray.store.profiles import claim_profile
@@ -73,7 +73,7 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("Ray was asked for")
 
-    monkeypatch.setattr(sweep_module, "connect", refuse)
+    monkeypatch.setattr(driving, "connect", refuse)
 
 
 @pytest.fixture

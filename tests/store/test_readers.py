@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gated_ray.settings import StoreSettings
-from gated_ray.store.keys import TABLES, table_key
+from gated_ray.store.keys import WEIGHT_TABLES, table_key
 from gated_ray.store.objects import open_objects
 from tests.store.made_up import D_MLP, DENSE_UNITS, LLAMA, MOE, MOE_UNITS, KilledError, sweep, unit_tables
 
@@ -135,7 +135,7 @@ def test_every_reader_reads_the_digests_of_tensors(neurons: Path, tmp_path: Path
         assert sorted(each) == sorted(wanted)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", WEIGHT_TABLES)
 def test_duckdb_shows_what_columns_mean(neurons: Path, table: str) -> None:
     (file,) = (neurons.parent / table).glob(f"model={MOE.encoded_model}/**/part-00000.parquet")
     with duckdb.connect() as connection:

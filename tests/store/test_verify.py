@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gated_ray.store.keys import (
-    TABLES,
+    WEIGHT_TABLES,
     Partition,
     UnitKey,
     manifest_key,
@@ -68,7 +68,9 @@ def altered(body: bytes) -> bytes:
     return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
 
 
-@pytest.mark.parametrize("key", [RAW, raw_key("layers", MOE, UNIT), *(table_key(table, MOE) for table in TABLES)])
+@pytest.mark.parametrize(
+    "key", [RAW, raw_key("layers", MOE, UNIT), *(table_key(table, MOE) for table in WEIGHT_TABLES)]
+)
 def test_deleted_truncated_and_altered_objects_are_found(swept: Objects, key: str) -> None:
     body = swept.get(key)
     swept.delete(key)

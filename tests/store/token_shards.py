@@ -53,4 +53,4 @@ def make(objects: Objects, shards: int = 3, partition: TokenPartition = TEXTS, *
     claim_token_dataset(objects, partition, IDENTITY | identity)
     there = committed_shards(objects, partition, identity_digest(IDENTITY))
     made = [there.get(index) or commit(objects, index, shards, partition) for index in range(shards)]
-    return commit_dataset(objects, partition, made, IDENTITY)
+    return commit_dataset(objects, partition, made, IDENTITY, {"place": "texts", "revision": None})

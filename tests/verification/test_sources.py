@@ -13,7 +13,7 @@ from gated_ray.sources.headers import TensorRecord
 from gated_ray.sources.origin import FileVersion
 from gated_ray.sources.slices import TensorSlice
 from gated_ray.store.digests import RecordedRange, sample_of
-from gated_ray.store.keys import TABLES
+from gated_ray.store.keys import WEIGHT_TABLES
 from gated_ray.verification import named_slice
 from tests.checkpoints.raw_safetensors import StoredTensor, pack, read_raw, unpack
 from tests.checkpoints.sound import FIRST, IN, OUT, cut, edit_tensor, sound_checkpoint
@@ -133,7 +133,7 @@ def test_a_tensor_that_is_gone_or_smaller(tmp_path: Path, store: Path) -> None:
     assert (found.models, found.ranges) == (1, recorded.ranges)
 
 
-@pytest.mark.parametrize("table", [table for table in TABLES if table not in ("models", "expert_layers")])
+@pytest.mark.parametrize("table", [table for table in WEIGHT_TABLES if table not in ("models", "expert_layers")])
 def test_a_damaged_store_is_compared_all_the_same(folder: Path, store: Path, table: str) -> None:
     sweep_alone(store, folder)
     for path in (store / table).rglob("*.parquet"):

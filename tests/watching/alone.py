@@ -1,7 +1,7 @@
 """`run_sweep` in this process, without Ray: the planner's plan, done by one worker. Starting workers takes seconds a sweep."""
 
 from gated_ray.cluster.failures import Failure
-from gated_ray.cluster.sweep import SweepResult
+from gated_ray.cluster.result import SweepResult
 from gated_ray.cluster.worker import Worker
 from gated_ray.settings import SweepSettings
 from gated_ray.store.objects import open_objects

@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 
 from gated_ray.cluster.failures import Failure
-from gated_ray.cluster.sweep import SweepResult
+from gated_ray.cluster.result import SweepResult
 from gated_ray.errors import InputError, StoppedError, StoreError
 from gated_ray.settings import StoreSettings, SweepSettings
 from gated_ray.store import bucket

@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from gated_ray.cluster.sweep import SweepResult
+from gated_ray.cluster.result import SweepResult
 from gated_ray.settings import StoreSettings, SweepSettings
 from gated_ray.watching import passes
 from tests.watching.alone import sweep_alone

@@ -1,0 +1,156 @@
+"""What does not fit: batches beyond memory, ids beyond the embedding, weights that are not numbers; and that memory is bounded."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gated_ray.activations.batches import batches
+from gated_ray.activations.capture import Sink
+from gated_ray.activations.checking import formulas_of
+from gated_ray.errors import CheckpointError, InputError, UnsupportedError
+from tests.activations.taking import Taker
+from tests.checkpoints.tiny import tiny_checkpoint
+from tests.conformance.tiny_models import save_tiny
+
+DOCUMENTS = [[3, 1, 4, 1, 5], [9, 2, 6], [5], [3, 5, 8, 9, 7, 9, 3], [2, 3, 8, 4]]
+
+
+@pytest.fixture(scope="module")
+def taker(tmp_path_factory: pytest.TempPathFactory) -> Taker:
+    folder = tmp_path_factory.mktemp("llama")
+    tiny_checkpoint(folder, "llama")
+    return Taker(folder, top=3)
+
+
+def test_batches_hold_documents_of_like_length() -> None:
+    lengths = [3, 9, 0, 9, 1, 4, 2]
+    assert list(batches(lengths, 12, pads=True)) == [[1], [3], [5, 0, 6], [4]]
+    assert list(batches([2, 3, 3, 2], 100, pads=False)) == [[1, 2], [0, 3]]
+    assert list(batches([50, 1], 10, pads=True)) == [[0], [1]]
+
+
+def limited(run: Callable[..., None], most: int, sizes: list[int], error: Exception) -> Callable[..., None]:
+    """Runs out of memory, after the first block, with more padded tokens than `most`."""
+
+    def run_limited(documents: Sequence[Sequence[int]], sink: Sink, *, with_post: bool = False) -> None:
+        size = len(documents) * max(map(len, documents))
+        sizes.append(size)
+        taken: list[int] = []
+
+        def take(captured: Any) -> None:
+            if size > most and taken:
+                raise error
+            taken.append(1)
+            sink(captured)
+
+        run(documents, take, with_post=with_post)
+
+    return run_limited
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), RuntimeError("[enforce fail] can't allocate memory")],
+)
+def test_batches_are_halved_where_memory_does_not_suffice(
+    taker: Taker, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    whole = taker.tables(DOCUMENTS)
+    sizes: list[int] = []
+    monkeypatch.setattr(taker.runner, "run", limited(taker.runner.run, 10, sizes, error))
+    taker.said.clear()
+    measurer = taker.measurer(40)
+    found = measurer.measure(DOCUMENTS, 0)
+    assert measurer.most_tokens == 10
+    assert [line.partition(": out of memory; ")[2] for line in taker.said] == [
+        "going on with batches of 20 tokens",
+        "going on with batches of 10 tokens",
+    ]
+    assert max(sizes[-len(list(batches([len(d) for d in DOCUMENTS], 10, pads=True))) :]) <= 10
+    for place, statistics in found.items():
+        rows = whole[0].to_pandas().query(f"layer == {place[0]}")
+        assert statistics.tokens.tolist() == rows["tokens"].tolist()  # nothing of the failed batches is counted
+        opened = statistics.counts[4].numpy() / statistics.tokens.numpy()
+        np.testing.assert_array_equal(opened, rows["gate_positive_freq"])
+    sizes.clear()
+    measurer.measure(DOCUMENTS, 0)  # the next shard begins with what is known
+    assert max(sizes) <= 10
+
+
+def test_one_document_that_does_not_fit_is_named(taker: Taker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taker.runner, "run", limited(taker.runner.run, 6, [], torch.OutOfMemoryError("full")))
+    with pytest.raises(
+        CheckpointError, match=r"out of memory with one document of 7 tokens; use a device with more memory"
+    ):
+        taker.measurer().measure(DOCUMENTS, 0)
+
+
+def test_other_errors_are_not_taken_for_memory(taker: Taker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taker.runner, "run", limited(taker.runner.run, 0, [], RuntimeError("some bug")))
+    with pytest.raises(RuntimeError, match="some bug"):
+        taker.measurer().measure(DOCUMENTS, 0)
+
+
+@pytest.mark.parametrize("wrong", [40, -1])
+def test_ids_beyond_the_embedding_are_named(taker: Taker, wrong: int) -> None:
+    documents = [[1, 2], [], [3, wrong, 4]]
+    with pytest.raises(
+        InputError, match=rf"token id {wrong} \(document 12, position 1\) is not in its embedding of 40 tokens"
+    ):
+        taker.measurer().measure(documents, 10)
+
+
+def test_a_neuron_that_is_not_a_number_is_counted(tmp_path: Path) -> None:
+    """And is in no mean, nor spoils that of its neighbours in the same layer."""
+    from safetensors.torch import load_file, save_file
+
+    tiny_checkpoint(tmp_path, "llama")
+    path = tmp_path / "model.safetensors"
+    tensors = load_file(path)
+    name = "model.layers.1.mlp.gate_proj.weight"
+    sound = Taker(tmp_path).tables(DOCUMENTS)[0].to_pandas()
+    tensors[name][5] = torch.nan
+    save_file(tensors, path, {"format": "pt"})
+    rows = Taker(tmp_path).tables(DOCUMENTS)[0].to_pandas()
+    odd = rows.query("layer == 1 and neuron == 5").iloc[0]
+    assert (odd["tokens"], odd["nan_tokens"], odd["gate_positive_freq"]) == (20, 20, 0)
+    assert np.isnan(odd["gate+_in+_mean_post"])
+    others = rows["neuron"] != 5
+    assert rows.loc[others, "nan_tokens"].sum() == 0
+    np.testing.assert_array_equal(rows[others]["gate+_in+_freq"], sound[others]["gate+_in+_freq"])
+
+
+def test_padding_changes_nothing(taker: Taker) -> None:
+    """One by one, and all in one batch."""
+    alone, together = taker.tables(DOCUMENTS, most_tokens=1), taker.tables(DOCUMENTS, most_tokens=1000)
+    assert alone[1].drop(["value"]).equals(together[1].drop(["value"]))
+    np.testing.assert_allclose(alone[1]["value"], together[1]["value"], rtol=1e-5, atol=2e-6)
+    for name in alone[0].column_names:
+        if "_mean_" in name:
+            np.testing.assert_allclose(alone[0][name], together[0][name], rtol=1e-4, atol=1e-6, equal_nan=True)
+        else:
+            assert alone[0][name].equals(together[0][name])
+
+
+def test_how_models_are_padded_is_found_by_trying(tmp_path: Path) -> None:
+    causal = Taker("tests/data/tiny-docs-llama@main").runner
+    assert (causal.pads, causal.masks) == (True, False)
+    save_tiny("modernbert", tmp_path / "bert")
+    assert (lambda runner: (runner.pads, runner.masks))(Taker(tmp_path / "bert").runner) == (True, True)
+    save_tiny("paligemma", tmp_path / "prefix")  # tokens of a prefix see those that follow, padding too
+    assert not Taker(tmp_path / "prefix").runner.pads
+
+
+def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None:
+    """The class of the live model and the recorded formula must agree."""
+    tiny_checkpoint(tmp_path, "llama")
+    taker = Taker(tmp_path)
+    taker.runner.live.model.layers[1].mlp.act_fn = torch.nn.GELU()
+    with pytest.raises(
+        UnsupportedError, match=r"layer 1 \(mlp\): the model does not compute act\(gate\) \* in \(act: silu\)"
+    ):
+        formulas_of(taker.runner, "M")
