@@ -13,8 +13,8 @@ from gated_ray.settings import DataSettings
 from gated_ray.store.objects import Objects
 from gated_ray.store.token_keys import shard_key
 from gated_ray.store.tokens import open_token_dataset, read_shard
-from tests.activations.corpora import LAYOUTS, Texts, everything, packed_lines
-from tests.activations.naive import naive_shards
+from tests.activations.corpora import LAYOUTS, Texts, everything, lines, one_jsonl, packed_lines
+from tests.activations.naive import naive_key, naive_shards
 from tests.activations.small_tokenizers import NAMES
 
 SMALL = DataSettings(max_length=24, max_tokens=None, shard_tokens=700)
@@ -86,3 +86,29 @@ def test_every_setting(
     texts = everything(tmp_path / "texts")
     data = replace(SMALL, text=str(tmp_path / "texts"), **settings)
     check(texts, objects, data, llama, tokenizer_folders["llama"])
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_the_document_that_reaches_max_tokens_is_the_last(
+    more: int, tmp_path: Path, objects: Objects, llama: Tokenizer
+) -> None:
+    one_jsonl(tmp_path)
+    data = replace(SMALL, text=str(tmp_path / "a.jsonl"), name="all")
+    rows = [row for shard in built(objects, data, llama) for row in shard]
+    reached = sum(len(row["ids"]) for row in rows[:50])
+    data = replace(data, name="some", max_tokens=reached + more)
+    some = [row for shard in built(objects, data, llama) for row in shard]
+    assert some == rows[: 51 if more > 0 else 50]
+
+
+@pytest.mark.parametrize("where", [0, 20, 39])
+def test_empty_documents_are_counted_wherever_they_stand(
+    where: int, tmp_path: Path, objects: Objects, tokenizers: dict[str, Tokenizer]
+) -> None:
+    """Before, between and behind the others; white space is empty where the tokenizer makes nothing of it."""
+    order = sorted(range(40), key=lambda row: naive_key(0, 0, row))
+    texts: list[str | None] = ["", None, "  ", "\n"] * 10
+    texts[order[where]] = "text"
+    (tmp_path / "a.jsonl").write_bytes(lines(texts))
+    dataset = token_dataset(objects, DataSettings(text=str(tmp_path / "a.jsonl")), tokenizers["enclosed"])
+    assert (dataset.documents, dataset.empty, dataset.found) == (1, 39, 40)
