@@ -4,12 +4,13 @@ from textwrap import indent
 
 import pyarrow as pa
 
+from gated_ray.store.activation_schemas import ACTIVATION_MODELS, ACTIVATIONS, EXAMPLES, TOKENS
 from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
 
 _HEAD = """# The dataset
 
-Generated from `gated_ray/store/schemas.py` by `python -m tests.dataset_doc`; the same descriptions stand in the parquet
-files, as field metadata and, for other readers than Arrow, as a JSON object under the key `columns`; in DuckDB:
+Generated from `gated_ray/store/schemas.py` and `activation_schemas.py` by `python -m tests.dataset_doc`; the same descriptions
+stand in the parquet files, as field metadata and, for other readers than Arrow, as a JSON object under the key `columns`; in DuckDB:
 
     SELECT decode(value) FROM parquet_kv_metadata('FILE') WHERE decode(key) = 'columns'
 
@@ -17,6 +18,11 @@ Files: `neurons/model=ORG--NAME/revision=REV/profile=P/part-00000.parquet`, and 
 `models/` likewise. A model counts as published once `_units/.../published.json` names its files; `gated_ray.open_store`
 shows published models only. `raw/` and `_units/` are the workers' own. In a neurons file each component of a layer is a row
 group (several above 2^20 neurons), and rows are sorted by layer, component, expert and neuron.
+
+Activation statistics, where they were taken, lie in `activations/model=ORG--NAME/revision=REV/dataset=D/profile=P/`, in
+`examples/` and `activation_models/` likewise, and the texts in `tokens/dataset=D/tokenizer=DIGEST/`
+([activations.md](activations.md)). A row of `examples` names a row of `tokens` by `dataset_name` and `document`;
+`activation_models` says which tokenizer's.
 
 Mixtures of experts: an expert is a block, with its own row in `layers`, and its number in `expert`. Sums over `layers`
 therefore count every neuron once. `expert_layers` has all experts of a layer together, computed from their neurons, where
@@ -59,7 +65,16 @@ def document() -> str:
     return _HEAD + comparison + _AFTER_COMPARISON + "".join(_section(name, schema) for name, schema in _TABLES.items())
 
 
-_TABLES = {"neurons": NEURONS, "layers": LAYERS, "expert_layers": EXPERT_LAYERS, "models": MODELS}
+_TABLES = {
+    "neurons": NEURONS,
+    "layers": LAYERS,
+    "expert_layers": EXPERT_LAYERS,
+    "models": MODELS,
+    "activations": ACTIVATIONS,
+    "examples": EXAMPLES,
+    "activation_models": ACTIVATION_MODELS,
+    "tokens": TOKENS,
+}
 
 
 def _section(name: str, schema: pa.Schema) -> str:

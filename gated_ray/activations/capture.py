@@ -40,6 +40,9 @@ class Captured:
 
 Sink = Callable[[Captured], None]
 
+_WRITTEN_ULPS = 64
+"""How far what experts write may be from what their module writes, in the spacing of its dtype at the largest value."""
+
 
 @dataclass
 class _Batch:
@@ -171,6 +174,8 @@ class Capture:
                 if getattr(module, "has_post_expert_norm", False):
                     output = module.post_expert_norm(output)
                 written.index_add_(0, rows, (output * weights[rows, which, None]).to(written.dtype))
+            if batch.with_post:
+                self._check_written(wire, written, type(module).forward(module, hidden, chosen, weights))
             return written
 
         module.forward = forward
@@ -179,6 +184,12 @@ class Capture:
             del module.forward  # the class's own shows again
 
         return undo
+
+    def _check_written(self, wire: ExpertsWire, ours: torch.Tensor, theirs: torch.Tensor) -> None:
+        """Experts run one by one must give what the module gives by itself."""
+        most = _WRITTEN_ULPS * torch.finfo(ours.dtype).eps * theirs.abs().max()
+        if ours.shape != theirs.shape or not bool(((ours - theirs).abs() <= most).all()):
+            self._refuse(wire, f"is not run as {type(wire.module).__name__} looks to run its experts")
 
     def _hand_over_expert(
         self,
@@ -225,8 +236,8 @@ def _scaled(g: torch.Tensor, block: Block) -> torch.Tensor:
 
 def _linear(module: Any, values: torch.Tensor, name: str, expert: int) -> torch.Tensor:
     weight = getattr(module, name)[expert]
-    bias = getattr(module, f"{name}_bias")[expert] if module.has_bias else None
-    return nn.functional.linear(values, weight.T if module.is_transposed else weight, bias)
+    bias = getattr(module, f"{name}_bias")[expert] if getattr(module, "has_bias", False) else None
+    return nn.functional.linear(values, weight.T if getattr(module, "is_transposed", False) else weight, bias)
 
 
 def _by_document(rows: torch.Tensor, tokens: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

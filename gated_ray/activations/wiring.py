@@ -98,10 +98,12 @@ def _by_layer(model: nn.Module) -> defaultdict[int, list[nn.Module]]:
     return found
 
 
-def _is_experts(module: nn.Module) -> bool:
-    """Whether transformers' own ways to run experts apply to it (``use_experts_implementation``)."""
-    weight = getattr(module, "gate_up_proj", None)
-    return bool(getattr(module, "has_gate", False)) and isinstance(weight, torch.Tensor) and weight.dim() == 3
+def _is_experts(module: Any) -> bool:
+    """Whether it looks like transformers' modules of experts; that it computes as they do is tried before it is relied on."""
+    weights = [getattr(module, name, None) for name in ("gate_up_proj", "down_proj")]
+    return all(isinstance(each, torch.Tensor) and each.dim() == 3 for each in weights) and hasattr(
+        module, "_apply_gate"
+    )
 
 
 def _dense(loaded: LoadedBlock, weights: BlockWeights, modules: Sequence[nn.Module]) -> DenseWire | None:
@@ -128,7 +130,7 @@ def _expert(block: Block, weights: BlockWeights, modules: Sequence[Any]) -> Expe
         if not _is_experts(module) or block.expert >= len(module.gate_up_proj):
             continue
         read, write = module.gate_up_proj[block.expert], module.down_proj[block.expert]
-        if module.is_transposed:
+        if getattr(module, "is_transposed", False):
             read, write = read.T, write.T
         gate, w_in = _find(read, weights.w_gate), _find(read, weights.w_in)
         if gate is not None and w_in is not None and _is(write, weights.w_out.T):

@@ -1,5 +1,7 @@
 """What does not fit: batches beyond memory, ids beyond the embedding, weights that are not numbers; and that memory is bounded."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -154,3 +156,28 @@ def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None
         UnsupportedError, match=r"layer 1 \(mlp\): the model does not compute act\(gate\) \* in \(act: silu\)"
     ):
         formulas_of(taker.runner, "M")
+
+
+_PEAKS = """
+import sys
+from tests.activations.taking import Taker
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+taker = Taker("tests/data/tiny-docs-llama@main")
+for documents in (8, 240):
+    taker.measurer(512).measure([list(range(2, 130))] * documents, 0)
+    print(peak())
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_tokens() -> None:
+    """Of 1,000 and of 31,000, which hold 280 MB of g and u in float32 a layer alone."""
+    run = subprocess.run(
+        [sys.executable, "-c", _PEAKS], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    few, many = map(int, run.stdout.split())
+    assert (many - few) / 1024 < 25  # MB

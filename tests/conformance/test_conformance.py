@@ -4,16 +4,23 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
+import torch
 from transformers import PreTrainedModel
 
 import gated_ray
-from gated_ray.architectures.finding import find_architecture
-from gated_ray.errors import UnsupportedError
-from gated_ray.sources.checkpoint import open_checkpoint
+from gated_ray.activations.checking import formulas_of
+from gated_ray.activations.formulas import Formula
+from gated_ray.activations.loading import load_model
+from gated_ray.activations.running import whole_model
+from gated_ray.architectures.blocks import BlockPlace
+from gated_ray.architectures.finding import Architecture, find_architecture
+from gated_ray.errors import CheckpointError, UnsupportedError
+from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint
 from tests.conformance.compare import check_block, check_cosines, match_blocks, unchecked
 from tests.conformance.found_blocks import FoundBlock, found_blocks
 from tests.conformance.left_out import LEFT_OUT, REFUSED, UNCHECKED
 from tests.conformance.live_blocks import LiveBlock, live_blocks
+from tests.conformance.not_run import NOT_RUN
 from tests.conformance.supported import further_refusals, others, refusal_of, rows_of
 from tests.conformance.tiny_inputs import as_picture, tiny_inputs
 from tests.conformance.tiny_models import CASES, UNBUILDABLE, census, save_tiny
@@ -42,6 +49,7 @@ def test_vectors_from_the_files_are_those_of_the_live_model(case: str, tmp_path:
     _check_measured(tmp_path, found)
     if case == CASES[case][0]:
         assert set(rows_of(case, architecture)) <= DOC, "python -m tests.conformance.supported > docs/supported.md"
+    _check_run(case, tmp_path, architecture)
 
 
 @pytest.mark.parametrize("case", sorted(REFUSED))
@@ -75,6 +83,26 @@ def _share_with_nobody(live: list[LiveBlock], found: list[FoundBlock]) -> None:
     if not any(block.kind == "expert" for block in found):
         for block in live:
             block.kind = "dense"
+
+
+def _check_run(case: str, folder: Path, architecture: Architecture) -> None:
+    """The model class of transformers runs it, every block is found in it by its weights and computes what its rule says.
+
+    Or it is refused by name.
+    """
+    checkpoint = open_checkpoint(str(folder))
+    if case in NOT_RUN:
+        with pytest.raises((UnsupportedError, CheckpointError), match=NOT_RUN[case]):
+            _run(checkpoint, architecture)
+    else:
+        formulas = _run(checkpoint, architecture)
+        assert formulas.keys() == {block.place for block in architecture.blocks}
+
+
+def _run(checkpoint: Checkpoint, architecture: Architecture) -> dict[BlockPlace, Formula]:
+    device, ref = torch.device("cpu"), checkpoint.reference.text
+    live = load_model(checkpoint, architecture, torch.float32, device)
+    return formulas_of(whole_model(live, device, ref), ref)
 
 
 def _check_measured(folder: Path, found: list[FoundBlock]) -> None:
