@@ -301,6 +301,28 @@ class ActivationsSettings:
         _require_one_of("log", self.log, ("text", "json"))
 
 
+@dataclass(frozen=True)
+class ExportSettings:
+    """``python -m jobs.export``."""
+
+    store: StoreSettings = field(default_factory=StoreSettings)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    """Only its name counts here."""
+    model: str | None = None
+    """``org/name``; None takes all."""
+    dataset: str | None = None
+    """Name of the token dataset; None takes the statistics over all."""
+    columns: str = "own"
+    """Of the activations: ``own``, or ``reference``, those of the dataset of the authors of arXiv 2505.17936."""
+    license: str | None = None
+    """For the card; None takes the models'."""
+    out: str = "./results/export"
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        _require_one_of("columns", self.columns, ("own", "reference"))
+
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

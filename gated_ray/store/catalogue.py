@@ -1,7 +1,7 @@
 """Reading the dataset back: the published tables of a store, as pyarrow datasets and tables."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 
 import pyarrow as pa
@@ -166,6 +166,22 @@ class Store:
             raise InputError(f"{self._objects.url}: holds no token dataset {dataset!r}")
         keys = [shard.object.key for each in found for shard in each.shards]
         return _files(self._objects, keys, TOKENS, None)
+
+    def bodies(
+        self, table: str, model: str, revision: str, profile: str, dataset: str | None = None
+    ) -> Iterator[bytes]:
+        """The published parquet files of one table of one model, one by one, as they are.
+
+        Raises:
+            InputError: nothing published answers to this.
+        """
+        selected = (
+            self._select(model, revision, profile)
+            if dataset is None
+            else self._select_statistics(model, revision, profile, dataset)
+        )
+        for publication in selected:
+            yield from map(self._objects.get, publication.keys(table))
 
     def _dataset(self, table: str, schema: pa.Schema, publications: Sequence[Publication]) -> ds.Dataset:
         keys = [(publication, key) for publication in publications for key in publication.keys(table)]
