@@ -11,11 +11,12 @@ The rooms, each importing only from those below it:
 * ``inspection``: what would be read of a model, from its config and headers.
 * ``cluster``: units of work, the worker actor, the driver loop. The only room that imports ray.
 * ``reports``: tables and figures from the store.
+* ``activations``: texts to tokens.
 * ``analysis``, ``measurement``: one model, one block, from bytes to rows.
 * ``architectures``: which tensors are a neuron's vectors.  ``neurons``: the mathematics, pure functions on tensors.
 * ``store``: schemas, keys, commit, publication, reading back.
 * ``sources``: where bytes come from: the Hub, folders, buckets.
-* ``s3``, ``settings``, ``vocabulary``, ``errors``: shared by all.
+* ``s3``, ``settings``, ``vocabulary``, ``lines``, ``errors``: shared by all.
 """
 
 from gated_ray.analysis import ModelGeometry, analyze

@@ -62,7 +62,7 @@ themselves.
 def document() -> str:
     """The page."""
     comparison = indent(COMPARISON, "    ")
-    return _HEAD + comparison + _AFTER_COMPARISON + "".join(_section(name, schema) for name, schema in _TABLES.items())
+    return _HEAD + comparison + _AFTER_COMPARISON + "".join(section(name, schema) for name, schema in _TABLES.items())
 
 
 _TABLES = {
@@ -77,7 +77,8 @@ _TABLES = {
 }
 
 
-def _section(name: str, schema: pa.Schema) -> str:
+def section(name: str, schema: pa.Schema) -> str:
+    """A table of the page: its columns, with types and meanings."""
     lines = [
         f"\n## {name}\n",
         f"{schema.metadata[b'description'].decode()}.\n",

@@ -14,6 +14,11 @@ CHARACTERS_PER_TOKEN = 64
 """Of a document, no more than so many characters for every token of ``max_length`` are looked at."""
 
 
+_ENOUGH_PER_TOKEN = 8
+"""Characters that are looked at first, which mostly settles the matter: long documents then cost no more than short ones."""
+_WORDS_APART = 16
+_CHARACTERS_APART = 128
+
 Ids = NDArray[np.int32]
 
 
@@ -41,8 +46,38 @@ def encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], max_lengt
     """The texts with the special tokens that the tokenizer adds, at most `max_length` tokens each."""
     if not tokenizer.is_fast:
         return [_slowly(tokenizer, text, max_length) for text in texts]
-    encodings = tokenizer(list(texts), truncation=True, max_length=max_length, padding=False).encodings or ()
-    return [_encoded(each, text) for each, text in zip(encodings, texts, strict=True)]
+    most = _ENOUGH_PER_TOKEN * max_length
+    found = _encodings(tokenizer, [text[:most] for text in texts], max_length)
+    unsure = [n for n, text in enumerate(texts) if len(text) > most and not _is_settled(found[n])]
+    for number, encoding in zip(unsure, _encodings(tokenizer, [texts[n] for n in unsure], max_length), strict=True):
+        found[number] = encoding
+    return [_encoded(encoding, text) for encoding, text in zip(found, texts, strict=True)]
+
+
+def _encodings(tokenizer: "PreTrainedTokenizerBase", texts: list[str], max_length: int) -> list[Any]:
+    """Of the tokenizers library, cut, with what was cut off."""
+    if not texts:
+        return []
+    return list(tokenizer(texts, truncation=True, max_length=max_length, padding=False).encodings or ())
+
+
+def _is_settled(encoding: Any) -> bool:
+    """Whether more text behind it would not change the tokens that are kept: they end words before what was looked at does.
+
+    A tokenizer that knows no words, and may weigh the whole text for every token, is never sure.
+    """
+    if not encoding.overflowing:
+        return False
+    kept, last = _last_of_text(encoding), _last_of_text(encoding.overflowing[-1])
+    return last[0] - kept[0] >= _WORDS_APART and last[1] - kept[1] >= _CHARACTERS_APART
+
+
+def _last_of_text(encoding: Any) -> tuple[int, int]:
+    """Word of the last token that stands for text, and the character behind it."""
+    ends = (
+        (word, stop) for word, (_, stop) in zip(encoding.word_ids, encoding.offsets, strict=True) if word is not None
+    )
+    return max(ends, default=(-1, 0))
 
 
 def _slowly(tokenizer: "PreTrainedTokenizerBase", text: str, max_length: int) -> Encoded:

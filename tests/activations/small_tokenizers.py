@@ -54,6 +54,17 @@ def _unigram() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>", bos_token="<s>")
 
 
+def _whole_text() -> PreTrainedTokenizerFast:
+    """As Llama 2's: merges over the whole text, which is one word; what it does not know becomes bytes."""
+    made = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    special = ["<unk>", "<s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    lines = (line.replace(" ", "▁") for page in _pages() for line in page.splitlines())
+    made.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=_SIZE, special_tokens=special, max_token_length=12))
+    made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>", bos_token="<s>")
+
+
 def _byte_level() -> PreTrainedTokenizerFast:
     """As GPT-2's, with a token at the end; bytes of one character can be tokens of their own."""
     made = Tokenizer(models.BPE())
@@ -73,6 +84,7 @@ _MAKERS: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
     "word_piece": _word_piece,
     "enclosed": _enclosed,
     "unigram": _unigram,
+    "whole_text": _whole_text,
     "byte_level": _byte_level,
 }
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gated_ray.activations import encoding
 from gated_ray.activations.tokenizers import Tokenizer
 from gated_ray.errors import InputError
 from tests.activations.small_tokenizers import NAMES
@@ -60,3 +61,49 @@ def test_no_room_for_text(name: str, tokenizers: dict[str, Tokenizer]) -> None:
     added = {"llama": "1 special token", "enclosed": "2 special tokens"}[name]
     with pytest.raises(InputError, match=rf"data\.max_length=1: no text fits in, as the tokenizer adds {added}"):
         tokenizers[name].encode_batch(["text"], 1)
+
+
+RUNS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "ab ", " ", "1", "日", "🙂", "e\u0301", ".", "\n", "the model ", "<|endoftext|>"]),
+        st.integers(1, 150),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(runs=RUNS, room=st.integers(1, 30))
+def test_what_is_looked_at_first_changes_no_token(
+    name: str, runs: list[tuple[str, int]], room: int, tokenizers: dict[str, Tokenizer]
+) -> None:
+    text = "".join(piece * count for piece, count in runs)
+    tokenizer, max_length = tokenizers[name], tokenizers[name].added + room
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "_ENOUGH_PER_TOKEN", 10**9)
+        (expected,) = tokenizer.encode_batch([text], max_length)
+    for patched in ({}, {"_WORDS_APART": 16, "_CHARACTERS_APART": 32, "_ENOUGH_PER_TOKEN": 4}):
+        with pytest.MonkeyPatch.context() as patch:
+            for constant, value in patched.items():
+                patch.setattr(encoding, constant, value)
+            (found,) = tokenizer.encode_batch([text], max_length)
+        assert found.ids.tolist() == expected.ids.tolist()
+        assert (found.text, found.truncated, found.is_empty) == (expected.text, expected.truncated, expected.is_empty)
+
+
+def test_long_documents_cost_no_more_than_short_ones(llama: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+    encodings = encoding._encodings
+    monkeypatch.setattr(
+        encoding,
+        "_encodings",
+        lambda tokenizer, texts, most: (looked_at.extend(map(len, texts)), encodings(tokenizer, texts, most))[1],
+    )
+    (settled,) = llama.encode_batch(["the model reads " * 10_000], 1024)
+    assert looked_at == [8 * 1024]
+    (unsure,) = llama.encode_batch(["a" * 20_000], 1024)
+    assert looked_at[1:] == [8 * 1024, 20_000]
+    assert settled.truncated
+    assert unsure.truncated

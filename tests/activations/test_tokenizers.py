@@ -237,3 +237,27 @@ def test_a_tokenizer_without_offsets(tmp_path: Path) -> None:
     assert (cut.ids.tolist(), cut.starts, cut.text, cut.truncated) == ([100, 101, 102, 1], None, None, True)
     assert (empty.ids.tolist(), empty.is_empty) == ([1], True)
     assert tokenizer.size > 255
+
+
+def test_what_a_tokenizer_says_of_cutting_and_filling_up_is_not_done(tmp_path: Path, llama: Tokenizer) -> None:
+    folder = copied(tmp_path / "model")
+    document = json.loads((folder / "tokenizer.json").read_text())
+    document["truncation"] = {"direction": "Left", "max_length": 3, "strategy": "LongestFirst", "stride": 1}
+    document["padding"] = {
+        "strategy": {"Fixed": 20},
+        "direction": "Left",
+        "pad_to_multiple_of": None,
+        "pad_id": 0,
+        "pad_type_id": 0,
+        "pad_token": "<|endoftext|>",
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(document))
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(config | {"truncation_side": "left", "padding_side": "left", "model_max_length": 4})
+    )
+    tokenizer = load(folder)
+    for text in ("one two three four five six", "one"):
+        (found,), (expected,) = (each.encode_batch([text], 6) for each in (tokenizer, llama))
+        assert found.ids.tolist() == expected.ids.tolist()
+        assert (found.text, found.truncated) == (expected.text, expected.truncated)
