@@ -3,6 +3,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gated_ray.reports.class_names import CLASS_ORDER
 from gated_ray.reports.figures import class_bars
 from gated_ray.reports.published_tables import class_counts
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
@@ -23,7 +24,7 @@ def legend(figure: Figure) -> list[str]:
 def test_bars_are_the_shares_of_each_layer_in_the_order_of_the_classes() -> None:
     (axes,) = class_bars(tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))[1]).axes
     drawn = heights(axes)
-    assert tuple(drawn) == IO_CLASSES
+    assert tuple(drawn) == CLASS_ORDER
     for name in IO_CLASSES:
         np.testing.assert_allclose(drawn[name], [QWEN[layer][name] / 4864 for layer in range(24)])
 
@@ -79,8 +80,8 @@ def test_legend_and_title_stay_inside_the_figure() -> None:
     assert figure.axes[0]._left_title.get_window_extent().x1 <= figure.bbox.x1
 
 
-def test_the_strengthening_vocabulary_is_in_the_legend() -> None:
-    figure = class_bars(tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))[1], vocabulary="strengthening")
+def test_the_rw_vocabulary_is_in_the_legend() -> None:
+    figure = class_bars(tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))[1], vocabulary="rw")
     assert "atypical conditional weakening" in legend(figure)
     assert not any("enrich" in text or "deplet" in text for text in legend(figure))
 

@@ -35,14 +35,14 @@ COLOURS = {
 """Red hues enrich, blue hues deplete. Told apart by colour-blind readers and, by their lightness, in grey print."""
 
 
-def class_bars(layers: pa.Table, title: str | None = None, vocabulary: str = "enrichment") -> Figure:
+def class_bars(layers: pa.Table, title: str | None = None, vocabulary: str = "io") -> Figure:
     """One stacked bar a layer, one panel a component; atypical classes are hatched.
 
     Args:
         layers: rows of the layers table (schema `LAYERS`) of one model, revision and profile. Experts of a layer are added
             up. Shares are of the neurons that have a class; a layer without such neurons has no bar.
         title: the heading; ``org/name @ revision`` when None.
-        vocabulary: ``enrichment`` or ``strengthening`` (see `class_names`).
+        vocabulary: ``io`` or ``rw`` (see `class_names`).
 
     Raises:
         InputError: the table is empty or holds more than one model.
