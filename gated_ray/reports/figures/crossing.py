@@ -14,7 +14,7 @@ from gated_ray.reports.figures.frame import Frame, say_empty
 from gated_ray.reports.figures.scales import cosine_scale, length_scale
 from gated_ray.reports.figures.style import COLUMN, COSINE_WORDS, WIDTH
 
-MOST_POINTS = 20_000
+MOST_POINTS = 8_000
 """Most neurons drawn in a panel of all layers: more hide each other."""
 
 _SEED = 0

@@ -121,8 +121,7 @@ def _heat(axes: Axes, found: ExpertShares, shares: np.ndarray, io_class: str, hi
     cells[:, np.array(found.layers) - first] = shares.T
     typical = io_class.removeprefix("atypical_")
     colours = ["white", COLOURS[typical], _DARKEST.get(typical, "black")]
-    scale = LinearSegmentedColormap.from_list(io_class, colours)
-    scale.set_bad(_MISSING)
+    scale = LinearSegmentedColormap.from_list(io_class, colours).with_extremes(bad=_MISSING)
     extent = (first - 0.5, last + 0.5, -0.5, shares.shape[1] - 0.5)
     axes.imshow(
         cells, cmap=scale, vmin=0, vmax=highest, aspect="auto", origin="lower", extent=extent, interpolation="nearest"
