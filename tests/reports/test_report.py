@@ -331,7 +331,7 @@ def test_the_curves_are_of_every_model_and_of_all_neurons_of_a_layers_experts(
 
 
 def test_a_model_is_read_one_layer_at_a_time(
-    quick: None, store: StoreSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: StoreSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that memory depends on a layer's size and not on the model's."""
     most = 0
@@ -348,5 +348,7 @@ def test_a_model_is_read_one_layer_at_a_time(
             return table
 
     monkeypatch.setattr(report_module, "read_neurons", lambda neurons, *rest: read(OneAtATime(neurons), *rest))
+    monkeypatch.setattr(report_module, "write_model", lambda *_: [])
+    monkeypatch.setattr(report_module, "save_figure", lambda *_: [])
     write_report(ReportSettings(store=store, out=str(tmp_path)))
     assert most == 1
