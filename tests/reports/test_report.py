@@ -117,6 +117,13 @@ def test_every_model_and_revision_of_the_profile_gets_its_folder(report) -> None
     assert made.left_out == ("no activation statistics, so no frequency table and figures",)
 
 
+def test_the_page_on_reports_names_every_file(report) -> None:
+    made, _, _ = report
+    page = (Path(__file__).parent.parent.parent / "docs" / "report.md").read_text()
+    stems = {path.stem for path in made.files} | {"frequency_table", "frequency_by_class", "frequency_and_cosines"}
+    assert [stem for stem in sorted(stems) if f"{stem}`" not in page] == []
+
+
 def test_the_class_table_of_a_stored_model_equals_its_counts(report) -> None:
     _, out, _ = report
     rows = rows_of(out, f"Qwen--Qwen2.5-0.5B/{REVISION}")
