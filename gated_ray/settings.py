@@ -248,7 +248,40 @@ class ReportSettings:
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     """Only its name counts here."""
     out: str = "./results/report"
+    layers: list[int] = field(default_factory=list)
+    """The layers of the figure of a few layers; none take the first, those at the quarters of the depth, and the last."""
+    width: str = "page"
+    """``page`` (6.9 in) or ``column`` (3.3 in): how wide figures are. Those of all layers are as wide as a page in any case."""
+    vocabulary: str = "io"
+    """``io`` (enrichment, depletion) or ``rw`` (strengthening, weakening)."""
     debug: bool = False
+
+    def __post_init__(self) -> None:
+        _require_one_of("width", self.width, ("page", "column"))
+        _require_one_of("vocabulary", self.vocabulary, ("io", "rw"))
+        if min(self.layers, default=0) < 0:
+            raise InputError(f"layers={self.layers}: layers are numbered from 0")
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """``python -m jobs.compare``. A side is ``MODEL[@REVISION][:PROFILE]`` of the store, or ``published[:MODEL]``."""
+
+    store: StoreSettings = field(default_factory=StoreSettings)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    """Only its name counts here: of a side that names none."""
+    model: str | None = None
+    """The side that is looked at; None takes every model of the profile of which something is published."""
+    against: str = "published"
+    """What it is compared with. Without a model's name (``@REVISION``, ``:PROFILE``), the same model in another form."""
+    vocabulary: str = "io"
+    """``io`` (enrichment, depletion) or ``rw`` (strengthening, weakening)."""
+    out: str | None = None
+    """A folder for what is printed, and for all transitions as CSV; None writes nothing."""
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        _require_one_of("vocabulary", self.vocabulary, ("io", "rw"))
 
 
 STATISTICS_VERSION = 1

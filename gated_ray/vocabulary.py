@@ -13,7 +13,7 @@ IO_CLASSES = (
     "depletion",
     "atypical_depletion",
 )
-"""All classes (METHOD section 3), from the most enriching to the most depleting: the order of tables and figures."""
+"""All classes (METHOD section 3), from the most enriching to the most depleting: the order of the dataset's columns."""
 
 PLAIN_CLASSES = ("enrichment", "orthogonal_output", "depletion")
 """The classes of a plain (ungated) block."""

@@ -10,7 +10,8 @@ from gated_ray.store.schemas import EXPERT_LAYERS, LAYERS, MODELS, NEURONS
 _HEAD = """# The dataset
 
 Generated from `gated_ray/store/schemas.py` and `activation_schemas.py` by `python -m tests.dataset_doc`; the same descriptions
-stand in the parquet files, as field metadata and, for other readers than Arrow, as a JSON object under the key `columns`; in DuckDB:
+stand in the parquet files, as field metadata and, for other readers than Arrow, as a JSON object under the key `columns`;
+in DuckDB:
 
     SELECT decode(value) FROM parquet_kv_metadata('FILE') WHERE decode(key) = 'columns'
 

@@ -20,6 +20,7 @@ def test_every_model_type_that_is_said_to_be_supported_is() -> None:
 
 
 def test_readme_links_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "infra" / "README.md"):
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "infra" / "README.md"]
+    for page in [*pages, *(ROOT / "docs" / name for name in ("tour.md", "report.md"))]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

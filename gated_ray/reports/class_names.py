@@ -1,30 +1,45 @@
-"""How reports name the IO classes: in words, in one to three letters, and in either of the authors' vocabularies.
+"""How reports order and name the IO classes: in words, in one to three letters, and in either of the authors' vocabularies.
 
 A later paper by the authors of arXiv 2505.17936 calls enrichment strengthening and depletion weakening. The data keeps the
-first vocabulary; reports can use either.
+first vocabulary (``io``); reports can use the second (``rw``).
 """
 
 from collections.abc import Sequence
 
 from gated_ray.errors import InputError
 
+CLASS_ORDER = (
+    "enrichment",
+    "atypical_enrichment",
+    "conditional_enrichment",
+    "atypical_conditional_enrichment",
+    "proportional_change",
+    "atypical_proportional_change",
+    "orthogonal_output",
+    "depletion",
+    "atypical_depletion",
+    "conditional_depletion",
+    "atypical_conditional_depletion",
+)
+"""All classes in the order of the published tables, which tables and figures follow."""
+
 _VOCABULARIES = {
-    "enrichment": {},
-    "strengthening": {"enrichment": "strengthening", "depletion": "weakening"},
+    "io": {},
+    "rw": {"enrichment": "strengthening", "depletion": "weakening"},
 }
 
 
 def require_vocabulary(vocabulary: str) -> None:
-    """Raises InputError where the vocabulary is neither ``enrichment`` nor ``strengthening``."""
+    """Raises InputError where the vocabulary is neither ``io`` nor ``rw``."""
     if vocabulary not in _VOCABULARIES:
         raise InputError(f"vocabulary={vocabulary!r}: choose one of {', '.join(_VOCABULARIES)}")
 
 
-def class_name(io_class: str, vocabulary: str = "enrichment") -> str:
-    """The identifier of a class in a vocabulary: ``conditional_depletion`` -> ``conditional_weakening``.
+def class_name(io_class: str, vocabulary: str = "io") -> str:
+    """The identifier of a class in a vocabulary: in ``rw``, ``conditional_depletion`` is ``conditional_weakening``.
 
     Raises:
-        InputError: the vocabulary is neither ``enrichment`` nor ``strengthening``.
+        InputError: the vocabulary is neither ``io`` nor ``rw``.
     """
     require_vocabulary(vocabulary)
     for ours, theirs in _VOCABULARIES[vocabulary].items():
@@ -32,12 +47,12 @@ def class_name(io_class: str, vocabulary: str = "enrichment") -> str:
     return io_class
 
 
-def class_words(io_class: str, vocabulary: str = "enrichment") -> str:
+def class_words(io_class: str, vocabulary: str = "io") -> str:
     """A class in words: ``conditional_depletion`` -> ``conditional depletion``."""
     return class_name(io_class, vocabulary).replace("_", " ")
 
 
-def class_letters(io_class: str, vocabulary: str = "enrichment") -> str:
+def class_letters(io_class: str, vocabulary: str = "io") -> str:
     """A class as a column head: its noun's capital after ``c`` (conditional) and ``a`` (atypical), such as ``acD``."""
     words = class_name(io_class, vocabulary).split("_")
     prefixes = [word[0] for word in words if word in ("atypical", "conditional")]
@@ -45,7 +60,7 @@ def class_letters(io_class: str, vocabulary: str = "enrichment") -> str:
     return "".join(prefixes) + noun[0].upper()
 
 
-def letters_legend(io_classes: Sequence[str], vocabulary: str = "enrichment") -> str:
+def letters_legend(io_classes: Sequence[str], vocabulary: str = "io") -> str:
     """What the letters of these classes mean, in one line."""
     prefixes = [word for word in ("conditional", "atypical") if any(word in io_class for io_class in io_classes)]
     bare = [io_class for io_class in io_classes if not io_class.startswith(("atypical_", "conditional_"))]

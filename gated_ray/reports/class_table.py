@@ -1,7 +1,5 @@
 """The per-layer class table of one model, and its CSV, Markdown and LaTeX forms."""
 
-import csv
-import io
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,18 +14,7 @@ from gated_ray.reports.layer_rows import (
     require_one_model,
     short_revision,
 )
-
-_LATEX_SPECIAL = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-    }
-)
+from gated_ray.reports.tabular import csv_text, latex_table, markdown_table
 
 _COMPONENT = "component"
 
@@ -43,8 +30,8 @@ class ClassTable:
     classes: tuple[str, ...]
     """The columns: all IO classes in order, or the three of a plain model."""
     rows: tuple[LayerRow, ...]
-    vocabulary: str = "enrichment"
-    """``enrichment`` or ``strengthening``: how the classes are named (see `class_names`)."""
+    vocabulary: str = "io"
+    """``io`` or ``rw``: how the classes are named (see `class_names`)."""
 
     def totals(self) -> list[int]:
         """Neurons of the whole model per class."""
@@ -56,12 +43,12 @@ class ClassTable:
         return [total / classed if classed else None for total in self.totals()]
 
 
-def class_table(layers: pa.Table, vocabulary: str = "enrichment") -> ClassTable:
+def class_table(layers: pa.Table, vocabulary: str = "io") -> ClassTable:
     """The class table of one model.
 
     Args:
         layers: rows of the layers table (schema `LAYERS`) of one model, revision and profile; experts of a layer are added up.
-        vocabulary: ``enrichment`` or ``strengthening``.
+        vocabulary: ``io`` or ``rw``.
 
     Raises:
         InputError: the table is empty or holds more than one model, or the vocabulary is unknown.
@@ -74,14 +61,13 @@ def class_table(layers: pa.Table, vocabulary: str = "enrichment") -> ClassTable:
 
 def to_csv(table: ClassTable) -> str:
     """One line a layer and component, plain integers, full class names: for machines, so without totals."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = [class_name(name, table.vocabulary) for name in table.classes]
-    writer.writerow(["layer", "component", *names, "neurons", "neurons_without_cosine"])
-    for row in table.rows:
-        counts = [row.counts[name] for name in table.classes]
-        writer.writerow([row.layer, row.component, *counts, row.neurons, row.without_cosine])
-    return text.getvalue()
+    head = ["layer", "component", *names, "neurons", "neurons_without_cosine"]
+    rows = [
+        [row.layer, row.component, *(row.counts[name] for name in table.classes), row.neurons, row.without_cosine]
+        for row in table.rows
+    ]
+    return csv_text([head, *rows])
 
 
 def to_markdown(table: ClassTable) -> str:
@@ -92,10 +78,7 @@ def to_markdown(table: ClassTable) -> str:
         "",
         f"Revision `{table.revision}`, profile `{table.profile}`. Neurons per layer.",
         "",
-        _pipes(head),
-        _pipes([":---" if name == _COMPONENT else "---:" for name in head]),
-        *(_pipes(cells) for cells in body),
-        *(_pipes([f"**{cell}**" if cell else "" for cell in cells]) for cells in foot),
+        *markdown_table(head, body, foot, words=[_COMPONENT]),
         "",
         f"{_legend(table)}.",
     ]
@@ -106,26 +89,10 @@ def to_latex(table: ClassTable) -> str:
     r"""A ``table`` float around a booktabs ``tabular``; needs ``\usepackage{booktabs}``."""
     head, body, foot = _cells(table)
     of = f"{table.name} (revision {short_revision(table.revision)}, profile {table.profile})"
-    lines = [
-        f"% {table.name} at {table.revision}",
-        r"\begin{table}",
-        r"  \centering",
-        r"  \scriptsize",
-        f"  \\setlength{{\\tabcolsep}}{{{2 if _COMPONENT in head else 3}pt}}",
-        f"  \\caption{{{_latex(f'Neurons per layer and IO class of {of}. {_legend(table)}.')}}}",
-        r"  \smallskip",
-        f"  \\begin{{tabular}}{{@{{}}{''.join('l' if name == _COMPONENT else 'r' for name in head)}@{{}}}}",
-        r"    \toprule",
-        _latex_row(head),
-        r"    \midrule",
-        *(_latex_row(cells) for cells in body),
-        r"    \midrule",
-        *(_latex_row(cells) for cells in foot),
-        r"    \bottomrule",
-        r"  \end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    caption = f"Neurons per layer and IO class of {of}. {_legend(table)}."
+    gap = 2 if _COMPONENT in head else 3
+    lines = latex_table(head, body, foot, caption=caption, words=[_COMPONENT], column_gap=gap)
+    return "\n".join([f"% {table.name} at {table.revision}", *lines]) + "\n"
 
 
 def _cells(table: ClassTable) -> tuple[list[str], list[list[str]], list[list[str]]]:
@@ -148,15 +115,3 @@ def _cells(table: ClassTable) -> tuple[list[str], list[list[str]], list[list[str
 def _legend(table: ClassTable) -> str:
     legend = letters_legend(table.classes, table.vocabulary)
     return f"{legend}; no cos.: a zero or non-finite vector, no class. Shares are of the neurons with a class"
-
-
-def _pipes(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _latex_row(cells: list[str]) -> str:
-    return f"    {' & '.join(_latex(cell) for cell in cells)} \\\\"
-
-
-def _latex(text: str) -> str:
-    return text.translate(_LATEX_SPECIAL)

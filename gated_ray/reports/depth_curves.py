@@ -1,5 +1,6 @@
 """The median of cos(w_in, w_out) against relative depth, one curve a model: the numbers of the paper's cross-model figure."""
 
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -99,11 +100,12 @@ def _curve(label: str, blocks: list[dict[str, Any]]) -> DepthCurve:
         by_layer[block["layer"]].append(block)
     numbers = sorted(by_layer)
     depths = tuple(number / max(numbers[-1], 1) for number in numbers)
+    medians = tuple(_median(by_layer[number]) for number in numbers)
     return DepthCurve(
-        label,
+        label if any(not math.isnan(median) for median in medians) else f"{label} (no cosines)",
         any(block["gated"] for block in blocks),
         depths,
-        tuple(_median(by_layer[number]) for number in numbers),
+        medians,
         averaged=len(blocks) > len(by_layer),
     )
 

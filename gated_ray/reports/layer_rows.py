@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from gated_ray.errors import InputError
+from gated_ray.reports.class_names import CLASS_ORDER
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 
 _STACKS = ("encoder", "decoder")
@@ -57,8 +58,8 @@ def layer_rows(layers: pa.Table) -> list[LayerRow]:
 
 
 def classes_of(rows: list[LayerRow]) -> tuple[str, ...]:
-    """The classes that a table or figure of these rows shows, in the order of `IO_CLASSES`."""
-    return IO_CLASSES if any(row.gated for row in rows) else PLAIN_CLASSES
+    """The classes that a table or figure of these rows shows, in the order of `CLASS_ORDER`."""
+    return CLASS_ORDER if any(row.gated for row in rows) else PLAIN_CLASSES
 
 
 def components_of(rows: list[LayerRow]) -> list[str]:

@@ -1,5 +1,6 @@
-"""The report of a whole store: tables and figures per model, and the figure that compares them."""
+"""The report of a whole store: tables and figures per model, and the figures that compare models and revisions."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,20 +8,20 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
-from gated_ray.errors import InputError, StoreError
-from gated_ray.reports.class_table import class_table, to_csv, to_latex, to_markdown
+from gated_ray.errors import InputError
+from gated_ray.reports.activations import activations_by_dataset
 from gated_ray.reports.depth_curves import curve_rows
-from gated_ray.reports.figures import class_bars, cosine_scatter, drawn_neurons, median_curves, save_figure
-from gated_ray.reports.layer_rows import LayerRow, layer_rows, short_revision
+from gated_ray.reports.figures import median_curves, save_figure, training_shares
+from gated_ray.reports.figures.style import WIDTHS
+from gated_ray.reports.figures.training import TRAINING_COLUMNS
+from gated_ray.reports.layer_rows import layer_rows, short_revision
+from gated_ray.reports.left_out import ModelFacts, left_out, model_facts
+from gated_ray.reports.model_files import Look, write_model
+from gated_ray.reports.neuron_pass import read_neurons
 from gated_ray.settings import ReportSettings
 from gated_ray.store.catalogue import Store, open_store
 from gated_ray.store.keys import encode_name
-
-_WRITERS = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
-_SCATTER_COLUMNS = ["layer", "component", "cos_gate_in", "cos_gate_out", "cos_in_out"]
-_HISTOGRAM_COLUMNS = ["layer", "component", "cos_in_out"]
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class Report:
     files: tuple[Path, ...]
     models: int
     """Models and revisions reported on."""
+    left_out: tuple[str, ...]
+    """What could not be shown, and why, a line each."""
 
 
 def write_report(settings: ReportSettings) -> Report:
     """Write the tables and figures of every model that the store publishes under ``settings.profile.name``.
 
-    ``out/<model>/<revision>/`` gets ``class_table`` (csv, md, tex), ``class_bars`` and ``cosine_scatter`` (pdf, png);
-    ``out/`` gets ``median_curves``. Models are read one after another, gated ones layer by layer.
+    ``out/<model>/<revision>/`` gets those of one model (see `write_model`), ``out/<model>/`` the figure of its training where it
+    is there at several revisions, ``out/`` the figure of all models. Models are read one after another, layer by layer.
 
     Raises:
         InputError: nothing is published under the profile, or ``out`` cannot be written.
@@ -45,20 +48,32 @@ def write_report(settings: ReportSettings) -> Report:
     store = open_store(settings.store.url, settings.store.endpoint_url)
     models = _models_of_profile(store, settings)
     out = Path(settings.out)
+    look = Look(WIDTHS[settings.width], settings.vocabulary, settings.layers)
     files: list[Path] = []
+    facts: list[ModelFacts] = []
     curves: list[pa.Table] = []
+    shares: list[pa.Table] = []
     for row in models.select(["model_name", "model_revision", "requested_revision"]).to_pylist():
-        name, revision = row["model_name"], row["model_revision"]
-        layers = store.layers(name, revision, settings.profile.name)
-        with _reading(settings.store.url, name):
-            neurons = _neurons_to_draw(store.neurons(name, revision, settings.profile.name), layer_rows(layers))
+        name, revision, title = row["model_name"], row["model_revision"], _title(row)
+        place = name, revision, settings.profile.name
+        layers = store.layers(*place)
+        rows = layer_rows(layers)
+        activations = activations_by_dataset(store, *place)
+        read = read_neurons(store.neurons(*place), activations or {}, rows, f"{settings.store.url}: {name}")
         with _writing(settings.out):
-            files += _write_model(layers, neurons, _title(row), out / encode_name(name) / revision)
-        curves.append(curve_rows(layers, store.expert_layers(name, revision, settings.profile.name)))
-    figure = median_curves(pa.concat_tables(curves), models)
+            files += write_model(layers, read, title, out / encode_name(name) / revision, look)
+        facts.append(model_facts(title, layers, rows, activations is not None, settings.layers))
+        curves.append(curve_rows(layers, store.expert_layers(*place)))
+        shares.append(layers.select(TRAINING_COLUMNS))
+    several = [name for name, count in Counter(models["model_name"].to_pylist()).items() if count > 1]
     with _writing(settings.out):
+        for name in several:
+            mine = pa.concat_tables(table for table in shares if table["model_name"][0].as_py() == name)
+            figure = training_shares(mine, models, None, look.vocabulary, look.width)
+            files += save_figure(figure, out / encode_name(name) / "training_shares")
+        figure = median_curves(pa.concat_tables(curves), models, look.width)
         files += save_figure(figure, out / "median_curves")
-    return Report(tuple(files), models.num_rows)
+    return Report(tuple(files), models.num_rows, tuple(left_out(facts, bool(several))))
 
 
 def _models_of_profile(store: Store, settings: ReportSettings) -> pa.Table:
@@ -73,48 +88,11 @@ def _models_of_profile(store: Store, settings: ReportSettings) -> pa.Table:
     return found.sort_by([("model_name", "ascending"), ("model_revision", "ascending")])
 
 
-def _neurons_to_draw(neurons: ds.Dataset, rows: list[LayerRow]) -> pa.Table:
-    """What the model's figure shows: a plain model's whole distribution, or a gated one's points, thinned as they are read."""
-    if not any(row.gated for row in rows):
-        return neurons.to_table(columns=_HISTOGRAM_COLUMNS)
-    return pa.concat_tables(
-        drawn_neurons(
-            neurons.to_table(
-                columns=_SCATTER_COLUMNS,
-                filter=(pc.field("layer") == row.layer) & (pc.field("component") == row.component),
-            ),
-            row,
-        )
-        for row in rows
-    )
-
-
 def _title(row: dict[str, str | None]) -> str:
     """The model with the revision as it was asked for, if any, and as it is."""
     short = short_revision(str(row["model_revision"]))
     asked = row["requested_revision"]
     return f"{row['model_name']} @ {f'{asked} ({short})' if asked and asked != row['model_revision'] else short}"
-
-
-def _write_model(layers: pa.Table, neurons: pa.Table, title: str, folder: Path) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    table = class_table(layers)
-    files = []
-    for suffix, write in _WRITERS.items():
-        path = folder / f"class_table.{suffix}"
-        path.write_text(write(table), encoding="utf-8", newline="\n")
-        files.append(path)
-    files += save_figure(class_bars(layers, title), folder / "class_bars")
-    return files + save_figure(cosine_scatter(neurons, layers, title), folder / "cosine_scatter")
-
-
-@contextmanager
-def _reading(url: str, model: str) -> Iterator[None]:
-    """A dataset reads when it is asked for rows, so that the store cannot say itself what failed."""
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{url}: cannot read the neurons of {model}: {error}") from error
 
 
 @contextmanager

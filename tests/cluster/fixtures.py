@@ -54,3 +54,15 @@ def planted_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("planted") / "Qwen2.5-0.5B"
     plant_checkpoint(folder, published_table(PUBLISHED), d_model=896, model_type="qwen2", shards=2)
     return folder
+
+
+@pytest.fixture(scope="session")
+def swept_qwen(ray_session: None, planted_qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store that a sweep of the planted Qwen2.5-0.5B leaves, with its randomness regions."""
+    from gated_ray.cluster.sweep import run_sweep
+    from gated_ray.settings import ProfileSettings
+    from tests.cluster.sweeping import sweep_settings
+
+    store = tmp_path_factory.mktemp("swept") / "store"
+    assert run_sweep(sweep_settings(store, [planted_qwen], ProfileSettings())).failures == ()
+    return store

@@ -7,13 +7,11 @@ import pytest
 
 import gated_ray
 from gated_ray.architectures.finding import find_blocks
-from gated_ray.cluster.sweep import run_sweep
-from gated_ray.settings import ProfileSettings
 from gated_ray.sources.checkpoint import open_checkpoint
 from gated_ray.store.catalogue import Store
 from tests.checkpoints.planted import published_table
 from tests.cluster.fixtures import PUBLISHED
-from tests.cluster.sweeping import assert_sound, sweep_settings
+from tests.cluster.sweeping import assert_sound
 from tests.jobs.running import call_job, run_job
 from tests.servers.hub import HubServer
 from tests.servers.s3 import S3Server
@@ -44,12 +42,9 @@ EXPECTED = published_table(PUBLISHED)
 PRESENT = {layer: {name: count for name, count in counts.items() if count} for layer, counts in EXPECTED.items()}
 
 
-@pytest.mark.usefixtures("ray_session")
-def test_from_a_folder(planted_qwen: Path, tmp_path: Path) -> None:
-    result = run_sweep(sweep_settings(tmp_path / "store", [planted_qwen], ProfileSettings()))
-    assert result.failures == ()
-    assert_sound(tmp_path / "store", 1)
-    store = gated_ray.open_store(str(tmp_path / "store"))
+def test_from_a_folder(planted_qwen: Path, swept_qwen: Path) -> None:
+    assert_sound(swept_qwen, 1)
+    store = gated_ray.open_store(str(swept_qwen))
     assert class_table(store, planted_qwen.name) == PRESENT
     assert summarised_table(store, planted_qwen.name) == EXPECTED
     (model,) = store.models().to_pylist()

@@ -30,6 +30,12 @@ SETTINGS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
     "a profile of one's own": ("report", ["profile=paper-exact"], ("paper, residual", "profile.name=paper-exact")),
     "a list for text": ("verify", ["store.url=[a,b]"], ("url",)),
     "text for a flag of report": ("report", ["debug=perhaps"], ("debug", "perhaps")),
+    "no such vocabulary": ("report", ["vocabulary=strengthening"], ("vocabulary", "io, rw")),
+    "no such vocabulary of compare": ("compare", ["vocabulary=enrichment"], ("vocabulary", "io, rw")),
+    "no such width": ("report", ["width=3.3"], ("width", "page, column")),
+    "a layer before the first": ("report", ["layers=[-1]"], ("layers=[-1]", "numbered from 0")),
+    "a layer for a list": ("report", ["layers=5"], ("layers is a list: write 'layers=[5]'",)),
+    "unknown key of compare": ("compare", ["models=paper"], ("models",)),
     "no such choice": ("sweep", ["profile.weights=folded"], ("profile.weights", "folded", "residual")),
     "no such regions": ("sweep", ["profile.regions=some"], ("profile.regions", "sampled")),
     "out of range": ("sweep", ["cluster.workers=0"], ("cluster.workers=0",)),
@@ -132,7 +138,7 @@ def test_wrong_credentials(
             monkeypatch.delenv(name)
     url = f"s3://{moto.make_bucket(f'wrong-{wrong}'.lower().replace('_', '-'))}/results"
     store = [f"store.url={url}", f"store.endpoint_url={moto.endpoint_url}"]
-    for job, overrides in (("sweep", [f"models.refs=[{model}]"]), ("verify", []), ("report", [])):
+    for job, overrides in (("sweep", [f"models.refs=[{model}]"]), ("verify", []), ("report", []), ("compare", [])):
         assert call_job(job, *overrides, *store) == 1
         line = the_line(capsys)
         assert url in line

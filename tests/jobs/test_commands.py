@@ -8,19 +8,28 @@ import pytest
 import yaml
 
 from gated_ray.reports.published_tables import models as published_models
-from gated_ray.settings import ReportSettings, SweepSettings, TokensSettings, VerifySettings
+from gated_ray.reports.published_tables import published_name
+from gated_ray.settings import (
+    ActivationsSettings,
+    CompareSettings,
+    ExportSettings,
+    ReportSettings,
+    SweepSettings,
+    TokensSettings,
+    VerifySettings,
+)
 from tests.jobs.running import call_job
 
-JOBS = {"sweep": SweepSettings, "verify": VerifySettings, "report": ReportSettings, "tokens": TokensSettings}
-CONF = Path(__file__).parent.parent.parent / "conf"
-HUB_NAMES = {
-    "distilgpt2": "distilbert/distilgpt2",
-    "gpt2-small": "openai-community/gpt2",
-    "gpt2-medium": "openai-community/gpt2-medium",
-    "gpt2-large": "openai-community/gpt2-large",
-    "gpt2-xl": "openai-community/gpt2-xl",
+JOBS = {
+    "sweep": SweepSettings,
+    "verify": VerifySettings,
+    "report": ReportSettings,
+    "compare": CompareSettings,
+    "tokens": TokensSettings,
+    "activations": ActivationsSettings,
+    "export": ExportSettings,
 }
-"""What models published under other names are called on the Hub."""
+CONF = Path(__file__).parent.parent.parent / "conf"
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +79,7 @@ def test_profiles_differ_in_name_and_weights_alone(capsys: pytest.CaptureFixture
 def test_the_papers_models(group: str, kind: str, count: int, capsys: pytest.CaptureFixture[str]) -> None:
     refs = composed(capsys, "sweep", f"models={group}")["models"]["refs"]
     assert len(refs) == count
-    assert set(refs) == {HUB_NAMES.get(name, name) for name, of_kind in published_models() if of_kind == kind}
+    assert {published_name(ref) for ref in refs} == {name for name, of_kind in published_models() if of_kind == kind}
 
 
 def test_the_demos_models_are_shipped_or_made(capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,9 +107,11 @@ def _cosines(rng: np.random.Generator, signs: np.ndarray, shift: float = 0.0) ->
 def _neurons(one: Block, place: dict[str, str]) -> pa.Table:
     n = len(one["io_class"])
     repeated = {name: [one[name]] * n for name in ("layer", "component", "expert")}
-    repeated |= {name: [1.0] * n for name in ("norm_gate", "norm_in", "norm_out")}
     repeated |= {name: [value] * n for name, value in place.items()}
-    own = {"neuron": list(range(n)), "sign": [1] * n, **{name: one[name] for name in (*COSINES, "io_class")}}
+    rng = np.random.default_rng([one["layer"], 1])
+    norms = {name: rng.lognormal(0.05 * one["layer"], 0.2, n).tolist() for name in ("norm_gate", "norm_in", "norm_out")}
+    norms |= {} if one["gated"] else {"norm_gate": [None] * n}
+    own = {"neuron": list(range(n)), "sign": [1] * n, **norms, **{name: one[name] for name in (*COSINES, "io_class")}}
     return pa.Table.from_pydict({**repeated, **own}, schema=NEURONS)
 
 

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from gated_ray.errors import InputError
+from gated_ray.reports.class_names import CLASS_ORDER
 from gated_ray.reports.class_table import class_table, to_csv, to_latex, to_markdown
 from gated_ray.reports.published_tables import class_counts
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
@@ -47,12 +48,12 @@ def test_a_plain_model_has_three_classes() -> None:
 def test_markdown_and_latex_hold_the_counts_the_total_and_the_shares(write, separator: str) -> None:
     head, *rows = cells(write(class_table(tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))[1])), separator)
     rows = [row for row in rows if not row[0].startswith("--")]
-    expected = ["layer", "E", "aE", "cE", "acE", "P", "aP", "O", "cD", "acD", "D", "aD", "neurons", "no cos."]
+    expected = ["layer", "E", "aE", "cE", "acE", "P", "aP", "O", "D", "aD", "cD", "acD", "neurons", "no cos."]
     assert head == expected
     numbers = {row[0]: [int(cell.replace(",", "")) for cell in row[1:]] for row in rows[:-1]}
     for layer, classes in QWEN.items():
-        assert numbers[str(layer)] == [*(classes[name] for name in IO_CLASSES), 4864, 0]
-    totals = [sum(classes[name] for classes in QWEN.values()) for name in IO_CLASSES]
+        assert numbers[str(layer)] == [*(classes[name] for name in CLASS_ORDER), 4864, 0]
+    totals = [sum(classes[name] for classes in QWEN.values()) for name in CLASS_ORDER]
     assert numbers["total"] == [*totals, 24 * 4864, 0]
     shares = [f"{100 * total / (24 * 4864):.1f}" for total in totals]
     assert rows[-1][0].replace("\\", "") == "share (%)"
@@ -130,19 +131,19 @@ def test_every_form_names_the_model_the_revision_and_what_the_heads_mean() -> No
         assert "prefix c: conditional" in text
 
 
-def test_the_strengthening_vocabulary_renames_classes_and_leaves_the_numbers() -> None:
+def test_the_rw_vocabulary_renames_classes_and_leaves_the_numbers() -> None:
     layers = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))[1]
-    rows = csv_rows(layers, vocabulary="strengthening")
+    rows = csv_rows(layers, vocabulary="rw")
     assert [int(row["conditional_strengthening"]) for row in rows] == [
         QWEN[n]["conditional_enrichment"] for n in range(24)
     ]
     assert [int(row["atypical_weakening"]) for row in rows] == [QWEN[n]["atypical_depletion"] for n in range(24)]
-    head = cells(to_markdown(class_table(layers, vocabulary="strengthening")), "|")[0]
-    assert head[1:12] == ["S", "aS", "cS", "acS", "P", "aP", "O", "cW", "acW", "W", "aW"]
+    head = cells(to_markdown(class_table(layers, vocabulary="rw")), "|")[0]
+    assert head[1:12] == ["S", "aS", "cS", "acS", "P", "aP", "O", "W", "aW", "cW", "acW"]
 
 
 def test_an_unknown_vocabulary_is_refused() -> None:
-    with pytest.raises(InputError, match="enrichment, strengthening"):
+    with pytest.raises(InputError, match="io, rw"):
         class_table(tables("org/model", blocks({0: counts(enrichment=1)}))[1], vocabulary="boosting")
 
 

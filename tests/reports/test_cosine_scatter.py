@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +7,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from gated_ray.errors import InputError
 from gated_ray.reports.figures import cosine_scatter, drawn_neurons
+from gated_ray.reports.figures.regions import THEORY_LINE
 from gated_ray.reports.figures.scatter import POINTS
 from gated_ray.reports.layer_rows import layer_rows
 from gated_ray.reports.published_tables import class_counts
@@ -81,6 +81,36 @@ def test_thresholds_and_mismatched_regions_are_marked() -> None:
     assert "Grey bands" in notes(figure)
 
 
+def test_the_theory_region_is_marked_apart() -> None:
+    neurons, layers, _ = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))
+    figure = cosine_scatter(neurons, layers)
+    for axes in panels(figure):
+        red = [line for line in axes.lines if line.get_color() == THEORY_LINE["color"]]
+        assert {line.get_xdata()[0] for line in red if line.get_xdata()[0] == line.get_xdata()[1]} == {-0.24, 0.24}
+        assert {line.get_ydata()[0] for line in red if line.get_ydata()[0] == line.get_ydata()[1]} == {-0.24, 0.24}
+    assert "Red dots: 95 % of the cosines of random vectors." in notes(figure)
+
+
+def test_the_regions_of_the_colour_stand_above_its_bar() -> None:
+    neurons, layers, _ = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))
+    highs = pa.array([0.1 + 0.01 * layer for layer in range(24)], pa.float64())
+    place = layers.schema.get_field_index("mismatched_gate_in_high")
+    layers = layers.set_column(place, layers.schema.field(place), highs)
+    (bar,) = [axes for axes in cosine_scatter(neurons, layers).axes if not axes.get_title()]
+    assert [line.get_xdata()[0] for line in bar.lines] == [0.24, pytest.approx(0.33)]
+
+
+@pytest.mark.parametrize("width", [6.9, 3.3])
+def test_a_few_layers_are_larger(width: float) -> None:
+    neurons, layers, _ = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))
+    few = panels(cosine_scatter(neurons, layers, selected=[23, 0, 6], width=width))
+    assert [axes.get_title() for axes in few] == ["layer 0", "layer 6", "layer 23"]
+    all_layers = panels(cosine_scatter(neurons, layers, width=width))
+    assert few[0].get_window_extent().width > 1.4 * all_layers[0].get_window_extent().width
+    with pytest.raises(InputError, match=r"layers=\[24\]: the model has layers 0 to 23"):
+        cosine_scatter(neurons, layers, selected=[24])
+
+
 def test_without_mismatched_regions_nothing_is_shaded_or_said() -> None:
     neurons, layers, _ = tables("Qwen/Qwen2.5-0.5B", blocks(QWEN))
     for name in [
@@ -93,6 +123,7 @@ def test_without_mismatched_regions_nothing_is_shaded_or_said() -> None:
     figure = cosine_scatter(neurons, layers)
     assert not any(bands(axes) for axes in panels(figure))
     assert "Grey" not in notes(figure)
+    assert "No mismatched regions: the profile computed none." in notes(figure)
 
 
 def test_big_layers_are_thinned_by_a_seeded_choice_that_the_note_tells() -> None:
@@ -126,8 +157,10 @@ def test_neurons_without_cosines_are_left_out() -> None:
 
 def test_experts_share_a_panel_and_components_do_not() -> None:
     made = [block(1, QWEN[n], "expert", n) for n in range(3)] + [block(1, QWEN[9], "shared_expert")]
-    drawn = panels(cosine_scatter(*tables("org/moe", made)[:2]))
-    assert [axes.get_title() for axes in drawn] == ["1 experts", "1 shared expert"]
+    figure = cosine_scatter(*tables("org/moe", made)[:2])
+    drawn = panels(figure)
+    assert [axes.get_title() for axes in drawn] == ["layer 1", "layer 1"]
+    assert {"experts", "shared expert"} <= {text.get_text() for text in figure.texts}
     assert len(points(drawn[0]).get_offsets()) == sum(sum(QWEN[n].values()) for n in range(3))
 
 
@@ -173,26 +206,12 @@ def test_a_layer_without_any_cosine_leaves_its_panel_empty() -> None:
     assert sum(bar.get_height() for bar in drawn[0].containers[0]) == 0
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 6, 7, 24, 26, 42, 61])
-def test_panels_of_any_number_of_layers_do_not_overlap(n: int) -> None:
-    made = [block(layer, dict.fromkeys(IO_CLASSES, 1)) for layer in range(n)]
-    figure = cosine_scatter(*tables("org/model", made)[:2])
-    figure.canvas.draw()
-    boxes = [axes.get_tightbbox() for axes in panels(figure)]
-    assert len(boxes) == n
-    assert not any(one.padded(-1).overlaps(other.padded(-1)) for one, other in itertools.combinations(boxes, 2))
-    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
-    assert figure.get_figwidth() <= 7
-
-
-def test_heading_colour_bar_axis_labels_and_note_do_not_touch() -> None:
-    name = "an-organisation-with-a-long-name/and-a-model-with-a-long-name-too-of-7B-parameters"
-    figure = cosine_scatter(*tables(name, blocks(QWEN))[:2])
-    figure.canvas.draw()
-    boxes = [text.get_window_extent() for text in figure.texts]
-    boxes += [axes.get_tightbbox() for axes in figure.axes if not axes.get_title()]
-    boxes += [axes.get_tightbbox() for axes in panels(figure)]
-    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+def test_panels_of_a_component_begin_a_line() -> None:
+    made = [block(layer, QWEN[layer]) for layer in range(2)]
+    made += [block(layer, QWEN[layer], "shared_expert") for layer in range(2, 8)]
+    first, second, third, *_ = panels(cosine_scatter(*tables("org/moe", made)[:2]))
+    assert first.get_position().y0 == second.get_position().y0 > third.get_position().y0
+    assert first.get_position().x0 == third.get_position().x0
 
 
 def test_the_heading_names_the_revision() -> None:

@@ -10,13 +10,26 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from gated_ray.reports.figures import class_bars, cosine_scatter, median_curves, save_figure
+from gated_ray.reports.figures import (
+    COLUMN,
+    class_bars,
+    cosine_boxes,
+    cosine_scatter,
+    cosines_and_norms,
+    expert_heatmap,
+    median_curves,
+    save_figure,
+    training_shares,
+)
 from gated_ray.reports.published_tables import class_counts
-from tests.reports.synthetic import blocks, tables
+from gated_ray.reports.quantiles import model_quantiles
+from gated_ray.vocabulary import IO_CLASSES
+from tests.reports.synthetic import block, blocks, tables
 
 QWEN = class_counts("Qwen/Qwen2.5-0.5B")
 GATED = blocks({layer: {name: n // 20 for name, n in QWEN[layer].items()} for layer in (3, 4)})
 PLAIN = blocks({layer: class_counts("EleutherAI/pythia-14m")[layer] for layer in (1, 2)})
+EXPERTS = [block(0, dict.fromkeys(IO_CLASSES, 2), "expert", number) for number in range(2)]
 NAME = "org/with_$pecial_name$"
 
 FIGURES: dict[str, Callable[[], Figure]] = {
@@ -24,6 +37,11 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "scatter": lambda: cosine_scatter(*tables(NAME, GATED)[:2]),
     "histograms": lambda: cosine_scatter(*tables(NAME, PLAIN)[:2]),
     "medians": lambda: median_curves(*tables(NAME, GATED)[1:]),
+    "key": lambda: median_curves(*tables(NAME, GATED)[1:], width=COLUMN),
+    "boxes": lambda: cosine_boxes(model_quantiles(*tables(NAME, GATED)[:2]), tables(NAME, GATED)[1]),
+    "crossing": lambda: cosines_and_norms(*tables(NAME, GATED)[:2]),
+    "experts": lambda: expert_heatmap(tables(NAME, EXPERTS)[1]),
+    "training": lambda: training_shares(*tables(NAME, GATED)[1:]),
 }
 
 
@@ -40,17 +58,13 @@ def pdf_text(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_pdf_and_png_are_written_and_equal_the_second_time(name: str, tmp_path: Path) -> None:
+def test_pdf_and_png_are_written_with_truetype_fonts_and_equal_the_second_time(name: str, tmp_path: Path) -> None:
     first, second = (save_figure(FIGURES[name](), tmp_path / f"{run}.{name}") for run in ("first", "second"))
     assert [path.name for path in first] == [f"first.{name}.pdf", f"first.{name}.png"]
     assert first[0].read_bytes().startswith(b"%PDF-")
     assert first[1].read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_pdfs_embed_truetype_fonts_only(name: str, tmp_path: Path) -> None:
-    pdf = pdf_text(save_figure(FIGURES[name](), tmp_path / name)[0])
+    pdf = pdf_text(first[0])
     assert b"/CIDFontType2" in pdf
     assert b"/Type3" not in pdf
 

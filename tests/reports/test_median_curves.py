@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from gated_ray.errors import InputError
 from gated_ray.reports.depth_curves import depth_curves
-from gated_ray.reports.figures import median_curves
+from gated_ray.reports.figures import COLUMN, median_curves
 from gated_ray.reports.published_tables import models as published_models
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 from tests.reports.synthetic import Tables, block, tables
@@ -113,6 +113,22 @@ def test_several_profiles_and_no_layers_are_refused() -> None:
         median_curves(layers.slice(0, 0), models)
 
 
+def test_a_column_has_its_key_below_and_one_look_a_model() -> None:
+    figure = median_curves(*joined(model("org/a", 4), model("org/b", 3), model("gpt2", 4, PLAIN)), width=COLUMN)
+    assert [set(curves(axes)) for axes in figure.axes] == [{"org/a", "org/b"}, {"gpt2"}]
+    (key,) = figure.legends
+    shown = {text.get_text(): line.get_color() for text, line in zip(key.get_texts(), key.get_lines(), strict=True)}
+    drawn = {name: line.get_color() for axes in figure.axes for name, line in curves(axes).items()}
+    assert shown == drawn
+    assert len(set(shown.values())) == 3
+
+
+def test_a_model_without_cosines_is_said_to_have_none() -> None:
+    none = tables("org/null", [block(0, dict.fromkeys(IO_CLASSES, 0), without_cosine=3)])
+    (axes,) = median_curves(*joined(model("org/a", 3), none)).axes
+    assert {text.get_text() for text in axes.texts} == {"org/a", "org/null (no cosines)"}
+
+
 def test_36_models_have_looks_of_their_own_and_labels_that_do_not_overlap() -> None:
     made = [model(name, 3 + len(name) % 5, GATED if kind == "gated" else PLAIN) for name, kind in published_models()]
     figure = median_curves(*joined(*made))
@@ -173,7 +189,7 @@ def test_labels_stand_at_the_ends_of_their_curves_where_there_is_room() -> None:
 
 def test_means_of_medians_are_told() -> None:
     simple = model("org/a", 2)
-    assert not median_curves(*joined(simple)).texts
+    assert not any(text.get_text() for text in median_curves(*joined(simple)).texts)
     shared = tables("org/moe", [block(0, GATED), block(1, GATED, "expert", 0), block(1, GATED, "shared_expert")])
     figure = median_curves(*joined(simple, shared))
     (note,) = figure.texts

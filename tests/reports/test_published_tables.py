@@ -5,6 +5,7 @@ import pytest
 
 from gated_ray.errors import InputError
 from gated_ray.reports import published_tables
+from gated_ray.reports.class_names import CLASS_ORDER
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 
 
@@ -16,10 +17,15 @@ def test_twelve_gated_and_twenty_four_plain_models() -> None:
 def test_counts_of_a_gated_model() -> None:
     counts = published_tables.class_counts("Qwen/Qwen2.5-0.5B")
     assert sorted(counts) == list(range(24))
-    assert all(tuple(sorted(classes, key=IO_CLASSES.index)) == IO_CLASSES for classes in counts.values())
+    assert all(set(classes) == set(IO_CLASSES) for classes in counts.values())
     assert {sum(classes.values()) for classes in counts.values()} == {4864}
     assert counts[23]["proportional_change"] == 571
     assert counts[23]["atypical_depletion"] == 54
+
+
+def test_the_order_of_classes_is_the_published_one() -> None:
+    assert set(CLASS_ORDER) == set(IO_CLASSES)
+    assert list(published_tables.class_counts("google/gemma-2-2b")[0]) == list(CLASS_ORDER)
 
 
 def test_every_model_has_the_classes_of_its_kind_and_equal_layers() -> None:

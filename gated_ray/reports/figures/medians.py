@@ -7,10 +7,21 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from scipy.optimize import isotonic_regression
 
 from gated_ray.reports.depth_curves import DepthCurve, depth_curves
-from gated_ray.reports.figures.style import GREY, WIDTH, new_figure, shortened, styled
+from gated_ray.reports.figures.frame import Frame
+from gated_ray.reports.figures.style import (
+    COLUMN,
+    COSINE_WORDS,
+    GREY,
+    NOTE_COLOUR,
+    WIDTH,
+    new_figure,
+    shortened,
+    styled,
+)
 
 _LEFT, _TOP, _BOTTOM, _GAP = 0.6, 0.3, 0.42, 0.5  # inches
 _NOTE_HEIGHT = 0.16  # inches
@@ -18,6 +29,10 @@ _LEAST_HEIGHT, _LABEL_HEIGHT = 2.3, 0.115  # inches
 _LEADER, _SAMPLE, _LETTER = 0.28, 0.3, 0.052  # inches: from the curve's end, of line style, and a label's letter
 _LONGEST = 48  # letters of a label
 
+_COLUMN_HEIGHT, _TWO_COLUMNS, _MANY = 1.7, 26, 16  # inches; letters of labels two to a line; labels that must stand so
+
+_DEPTH = "relative depth (layer / last layer)"
+_MEDIAN = f"median {COSINE_WORDS['cos_in_out']}"
 _NOTE = "Layers of several MLPs (a shared expert beside experts): the mean of their medians, weighted by neurons."
 
 _COLOURS = (
@@ -32,52 +47,85 @@ _COLOURS = (
 _LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
-def median_curves(layers: pa.Table, models: pa.Table) -> Figure:
+def median_curves(layers: pa.Table, models: pa.Table, width: float = WIDTH) -> Figure:
     """One line a model, labelled at its right end; gated and plain models in panels of their own where both occur.
+
+    In a column the labels stand below the panels.
 
     Args:
         layers: rows of the layers table (schema `LAYERS`), any number of models under one profile.
         models: the models table (schema `MODELS`), for their names. Revisions of one name are labelled ``name @ revision``.
+        width: of the figure, inches.
 
     Raises:
         InputError: no layers, or layers of several profiles.
     """
     curves = depth_curves(layers, models)
     groups = [group for group in ([c for c in curves if c.gated], [c for c in curves if not c.gated]) if group]
+    note = _NOTE if any(curve.averaged for curve in curves) else ""
+    with styled():
+        return _on_page(groups, note, width) if width > COLUMN else _in_column(groups, note, width)
+
+
+def _on_page(groups: list[list[DepthCurve]], note: str, figure_width: float) -> Figure:
+    curves = [curve for group in groups for curve in group]
     heights = [max(_LEAST_HEIGHT, (len(group) + 1) * _LABEL_HEIGHT) for group in groups]
     letters = min(_LONGEST, max(len(curve.label) for curve in curves))
-    width = WIDTH - _LEFT - _LEADER - _SAMPLE - 0.14 - letters * _LETTER
-    height = _TOP + sum(heights) + (len(groups) - 1) * (_GAP + _TOP) + _BOTTOM
-    averaged = any(curve.averaged for curve in curves)
-    height += _NOTE_HEIGHT * averaged
-    with styled():
-        figure = new_figure(WIDTH, height)
-        top = height
-        for group, panel_height in zip(groups, heights, strict=True):
-            top -= _TOP + panel_height
-            axes = figure.add_axes((_LEFT / WIDTH, top / height, width / WIDTH, panel_height / height))
-            top -= _GAP
-            _draw(axes, group, _limits(curves), width, panel_height)
-            axes.set_title("gated models" if group[0].gated else "plain models", loc="left", fontweight="bold")
-            axes.set_xlabel("relative depth (layer / last layer)")
-        if averaged:
-            figure.text(_LEFT / WIDTH, 0.04 / height, _NOTE, va="bottom", fontsize=6, color="#444444")
+    width = figure_width - _LEFT - _LEADER - _SAMPLE - 0.14 - letters * _LETTER
+    height = _TOP + sum(heights) + (len(groups) - 1) * (_GAP + _TOP) + _BOTTOM + _NOTE_HEIGHT * bool(note)
+    figure = new_figure(figure_width, height)
+    top = height
+    for group, panel_height in zip(groups, heights, strict=True):
+        top -= _TOP + panel_height
+        axes = figure.add_axes((_LEFT / figure_width, top / height, width / figure_width, panel_height / height))
+        top -= _GAP
+        _prepare(axes, group, _limits(curves))
+        _draw_labelled(axes, group, width, panel_height)
+        axes.set_xlabel(_DEPTH)
+    figure.text(_LEFT / figure_width, 0.04 / height, note, va="bottom", fontsize=6, color=NOTE_COLOUR)
     return figure
 
 
-def _draw(axes: Axes, curves: list[DepthCurve], limits: tuple[float, float], width: float, height: float) -> None:
-    """Curves from the highest last median down, so that neighbours at the right differ in colour."""
-    axes.set(xlim=(0, 1), ylim=limits, ylabel="median cos($w_\\mathrm{in}$, $w_\\mathrm{out}$)")
+def _in_column(groups: list[list[DepthCurve]], note: str, width: float) -> Figure:
+    """Looks go on from panel to panel, so that one key holds for all."""
+    curves = [curve for group in groups for curve in group]
+    looks = {curve.label: _look(index) for index, curve in enumerate(curves)}
+    short = max(len(curve.label) for curve in curves) <= _TWO_COLUMNS
+    columns = 2 if short or len(curves) > _MANY else 1
+    longest = _TWO_COLUMNS if columns == 2 else _LONGEST
+    keys = [Line2D([], [], linewidth=1.2, label=shortened(label, longest), **look) for label, look in looks.items()]
+    frame = Frame("", width, _DEPTH, note=note, keys=keys, key_columns=columns, gap=_GAP / 2)
+    figure, panels = frame.stacked([_COLUMN_HEIGHT] * len(groups))
+    for axes, group in zip(panels, groups, strict=True):
+        _prepare(axes, group, _limits(curves))
+        for curve in group:
+            _line(axes, curve, looks[curve.label])
+    return figure
+
+
+def _prepare(axes: Axes, group: list[DepthCurve], limits: tuple[float, float]) -> None:
+    axes.set(xlim=(0, 1), ylim=limits, ylabel=_MEDIAN)
     axes.axhline(0, color=GREY, linewidth=0.5, zorder=0.5)
+    axes.set_title("gated models" if group[0].gated else "plain models", loc="left", fontweight="bold")
+
+
+def _look(index: int) -> dict[str, Any]:
+    return {"color": _COLOURS[index % len(_COLOURS)], "linestyle": _LINES[index // len(_COLOURS) % len(_LINES)]}
+
+
+def _line(axes: Axes, curve: DepthCurve, look: dict[str, Any]) -> None:
+    marker: dict[str, Any] = {"marker": "o", "markersize": 2} if len(curve.depths) <= 12 else {}
+    axes.plot(curve.depths, curve.medians, label=curve.label, linewidth=1.0, clip_on=False, **marker, **look)
+
+
+def _draw_labelled(axes: Axes, curves: list[DepthCurve], width: float, height: float) -> None:
+    """Curves from the highest last median down, so that neighbours at the right differ in colour."""
+    low, high = axes.get_ylim()
     ordered = sorted(curves, key=lambda curve: -_end(curve))
-    ends = [(_end(curve) - limits[0]) / (limits[1] - limits[0]) for curve in ordered]
+    ends = [(_end(curve) - low) / (high - low) for curve in ordered]
     for index, (curve, end, label) in enumerate(zip(ordered, ends, _spread(ends, _LABEL_HEIGHT / height), strict=True)):
-        style: dict[str, Any] = {
-            "color": _COLOURS[index % len(_COLOURS)],
-            "linestyle": _LINES[index // len(_COLOURS) % len(_LINES)],
-        }
-        marker: dict[str, Any] = {"marker": "o", "markersize": 2} if len(curve.depths) <= 12 else {}
-        axes.plot(curve.depths, curve.medians, label=curve.label, linewidth=1.0, clip_on=False, **marker, **style)
+        style = _look(index)
+        _line(axes, curve, style)
         leader, sample = 1 + _LEADER / width, 1 + (_LEADER + _SAMPLE) / width
         outside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
         axes.plot((curve.depths[-1] + 0.006, leader - 0.006), (end, label), color=GREY, linewidth=0.4, **outside)

@@ -1,5 +1,7 @@
 """The paper's figure: how every neuron's input weights relate to what it writes, layer by layer."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,19 +10,32 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from gated_ray.reports.figures.histograms import in_out_histograms
-from gated_ray.reports.figures.panels import cosine_axes, heading_axes, layer_panels, one_panel_each
-from gated_ray.reports.figures.regions import band_words, mismatched_region
-from gated_ray.reports.figures.style import styled
+from gated_ray.reports.figures.panels import heading_axes, layer_panels, one_panel_each
+from gated_ray.reports.figures.regions import THEORY_LINE, Regions, mark_across, mark_up, region_words, regions
+from gated_ray.reports.figures.scales import cosine_scale
+from gated_ray.reports.figures.style import COSINE_WORDS, WIDTH, styled
 from gated_ray.reports.layer_rows import LayerRow, heading, layer_rows
+from gated_ray.reports.selected_layers import rows_of_layers
 from gated_ray.vocabulary import COSINES
 
 POINTS = 4000
 """Most neurons drawn in a panel: more hide each other."""
 
 _SEED = 0
+_POINT_SIZE, _SMALL_PANEL = (
+    1.3,
+    150,
+)  # square points; pixels (at 150 an inch) up to which a panel's points have that size
 
 
-def cosine_scatter(neurons: pa.Table, layers: pa.Table, title: str | None = None) -> Figure:
+def cosine_scatter(
+    neurons: pa.Table,
+    layers: pa.Table,
+    title: str | None = None,
+    selected: Sequence[int] | None = None,
+    width: float = WIDTH,
+    vocabulary: str = "io",
+) -> Figure:
     """One panel a layer and component: cos(w_gate, w_out) across, cos(w_in, w_out) up, cos(w_gate, w_in) as colour.
 
     A plain model has cos(w_in, w_out) alone: its panels are histograms of that (see `in_out_histograms`).
@@ -30,38 +45,42 @@ def cosine_scatter(neurons: pa.Table, layers: pa.Table, title: str | None = None
             neurons are thinned by `drawn_neurons`; it does not matter if they were before.
         layers: rows of the layers table (schema `LAYERS`) of the same model, revision and profile.
         title: the heading; ``org/name @ revision`` when None.
+        selected: the layers to show; all when None.
+        width: of the figure, inches.
+        vocabulary: ``io`` or ``rw`` (see `class_names`): how a plain model's histograms name classes.
 
     Raises:
-        InputError: the layers table is empty or holds more than one model.
+        InputError: the layers table is empty or holds more than one model, or the model has none of the selected layers.
     """
-    rows = layer_rows(layers)
+    rows = rows_of_layers(layer_rows(layers), selected)
     if not any(row.gated for row in rows):
-        return in_out_histograms(neurons, layers, title)
+        return in_out_histograms(neurons, layers, title, selected, width, vocabulary)
+    found = regions(layers)
+    shown = [found[row.layer, row.component] for row in rows]
     with styled():
         figure, panels = layer_panels(
             rows,
             title or heading(layers),
-            "cos($w_\\mathrm{gate}$, $w_\\mathrm{out}$)",
-            "cos($w_\\mathrm{in}$, $w_\\mathrm{out}$)",
-            _note(rows, layers),
+            COSINE_WORDS["cos_gate_out"],
+            COSINE_WORDS["cos_in_out"],
+            _note(rows, shown, layers["expert"].null_count < layers.num_rows),
+            width,
         )
-        for axes, row in zip(panels, rows, strict=True):
+        for axes, row, of_panel in zip(panels, rows, shown, strict=True):
             points = _draw(axes, drawn_neurons(neurons, row))
-            _shade(axes, layers, row)
-        bar = heading_axes(figure)
-        figure.colorbar(points, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
-        bar.set_ylabel("cos($w_\\mathrm{gate}$, $w_\\mathrm{in}$)", rotation=0, ha="right", va="center", labelpad=4)
-        bar.tick_params(pad=1.5)
+            mark_across(axes, of_panel, "cos_gate_out")
+            mark_up(axes, of_panel, "cos_in_out")
+        _colour_bar(figure, points, found)
     return figure
 
 
 def drawn_neurons(neurons: pa.Table, row: LayerRow, points: int = POINTS) -> pa.Table:
-    """The neurons of one panel that have all three cosines, thinned to ``points`` by a seeded choice, in their order.
+    """The neurons of one panel that have all cosines of their kind, thinned to ``points`` by a seeded choice, in their order.
 
     The choice depends on the layer, the component and the rows' order alone. What was thinned before is returned unchanged.
     """
     mine = pc.and_(pc.equal(neurons["layer"], row.layer), pc.equal(neurons["component"], row.component))
-    for cosine in COSINES:
+    for cosine in COSINES if row.gated else COSINES[-1:]:
         mine = pc.and_(mine, pc.is_valid(neurons[cosine]))
     table = neurons.filter(mine)
     if table.num_rows <= points:
@@ -72,21 +91,31 @@ def drawn_neurons(neurons: pa.Table, row: LayerRow, points: int = POINTS) -> pa.
 
 def _draw(axes: Axes, neurons: pa.Table) -> PathCollection:
     x, y, colour = (neurons[name].to_numpy() for name in ("cos_gate_out", "cos_in_out", "cos_gate_in"))
-    cosine_axes(axes, across=True, up=True)
-    return axes.scatter(x, y, c=colour, s=1.3, linewidths=0, cmap="viridis", vmin=0, vmax=1, rasterized=True)
+    cosine_scale(axes, across=True, up=True)
+    size = _POINT_SIZE * max(1.0, axes.get_window_extent().width / _SMALL_PANEL)
+    return axes.scatter(x, y, c=colour, s=size, linewidths=0, cmap="viridis", vmin=0, vmax=1, rasterized=True)
 
 
-def _shade(axes: Axes, layers: pa.Table, row: LayerRow) -> None:
-    across, up = (mismatched_region(layers, row, cosine) for cosine in ("gate_out", "in_out"))
-    if across and up:
-        axes.axvspan(*across, color="#000000", alpha=0.10, linewidth=0, zorder=0.5)
-        axes.axhspan(*up, color="#000000", alpha=0.10, linewidth=0, zorder=0.5)
+def _colour_bar(figure: Figure, points: PathCollection, found: Mapping[tuple[int, str], Regions]) -> None:
+    """With the ends of the regions of cos(w_gate, w_in): in theory, and of the layer whose mismatched one is largest."""
+    bar = heading_axes(figure)
+    figure.colorbar(points, cax=bar, orientation="horizontal", ticks=[0, 0.5, 1])
+    bar.set_ylabel(COSINE_WORDS["cos_gate_in"], rotation=0, ha="right", va="center", labelpad=4)
+    bar.tick_params(pad=1.5)
+    theory = {each.theory[1] for each in found.values() if each.theory}
+    for end in theory:
+        bar.plot((end, end), (1, 1.9), clip_on=False, **{**THEORY_LINE, "linestyle": "-", "linewidth": 0.9})
+    if highs := [each.gate_in_high for each in found.values() if each.gate_in_high is not None]:
+        bar.plot((max(highs),) * 2, (1, 1.9), clip_on=False, color="black", linewidth=0.9)
 
 
-def _note(rows: list[LayerRow], layers: pa.Table) -> str:
+def _note(rows: list[LayerRow], shown: Sequence[Regions], experts: bool) -> str:
     parts = [f"{one_panel_each(rows)}, one point a neuron, after the canonical sign. Dashed: the class threshold ±0.5."]
-    if any(mismatched_region(layers, row, "in_out") for row in rows):
-        parts.append(band_words(layers, "bands"))
+    parts.append(region_words(shown, experts))
+    if any(each.theory or each.gate_in_high is not None for each in shown):
+        parts.append("The same above the colour bar (red, and black for the layer where it is largest).")
     if max(row.classed for row in rows) > POINTS:
         parts.append(f"Panels of more than {POINTS:,} neurons show {POINTS:,} of them, drawn at random (seed {_SEED}).")
+    if not any(row.classed for row in rows):
+        parts.append("No neuron has all three cosines.")
     return " ".join(parts)

@@ -12,10 +12,24 @@ import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-WIDTH = 7.0
+WIDTH = 6.9
 """Inches: the text width of a two-column page, or of a one-column page with normal margins."""
+COLUMN = 3.3
+"""Inches: a column of a two-column page."""
+WIDTHS = {"page": WIDTH, "column": COLUMN}
+
+TALLEST = 9.0
+"""Inches: the text height of a page."""
 
 GREY = "#8C8C8C"
+NOTE_COLOUR = "#444444"
+
+COSINE_WORDS = {
+    "cos_gate_in": "cos($w_\\mathrm{gate}$, $w_\\mathrm{in}$)",
+    "cos_gate_out": "cos($w_\\mathrm{gate}$, $w_\\mathrm{out}$)",
+    "cos_in_out": "cos($w_\\mathrm{in}$, $w_\\mathrm{out}$)",
+}
+"""The cosines as axes are labelled."""
 
 _STYLE = {
     "font.family": "DejaVu Sans",
@@ -31,6 +45,10 @@ _STYLE = {
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
     "legend.fontsize": 7,
     "legend.frameon": False,
     "hatch.linewidth": 0.5,
