@@ -1,5 +1,7 @@
 """The report of a whole store: tables and figures per model, and the figure that compares them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,10 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from gated_ray.errors import InputError
+from gated_ray.errors import InputError, StoreError
 from gated_ray.reports.class_table import class_table, to_csv, to_latex, to_markdown
 from gated_ray.reports.depth_curves import curve_rows
-from gated_ray.reports.failures import reading, writing
 from gated_ray.reports.figures import class_bars, cosine_scatter, drawn_neurons, median_curves, save_figure
 from gated_ray.reports.layer_rows import LayerRow, layer_rows, short_revision
 from gated_ray.settings import ReportSettings
@@ -49,13 +50,13 @@ def write_report(settings: ReportSettings) -> Report:
     for row in models.select(["model_name", "model_revision", "requested_revision"]).to_pylist():
         name, revision = row["model_name"], row["model_revision"]
         layers = store.layers(name, revision, settings.profile.name)
-        with reading(settings.store.url, f"the neurons of {name}"):
+        with _reading(settings.store.url, name):
             neurons = _neurons_to_draw(store.neurons(name, revision, settings.profile.name), layer_rows(layers))
-        with writing(settings.out):
+        with _writing(settings.out):
             files += _write_model(layers, neurons, _title(row), out / encode_name(name) / revision)
         curves.append(curve_rows(layers, store.expert_layers(name, revision, settings.profile.name)))
     figure = median_curves(pa.concat_tables(curves), models)
-    with writing(settings.out):
+    with _writing(settings.out):
         files += save_figure(figure, out / "median_curves")
     return Report(tuple(files), models.num_rows)
 
@@ -105,3 +106,20 @@ def _write_model(layers: pa.Table, neurons: pa.Table, title: str, folder: Path) 
         files.append(path)
     files += save_figure(class_bars(layers, title), folder / "class_bars")
     return files + save_figure(cosine_scatter(neurons, layers, title), folder / "cosine_scatter")
+
+
+@contextmanager
+def _reading(url: str, model: str) -> Iterator[None]:
+    """A dataset reads when it is asked for rows, so that the store cannot say itself what failed."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{url}: cannot read the neurons of {model}: {error}") from error
+
+
+@contextmanager
+def _writing(out: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"out={out}: cannot write {error.filename}: {error.strerror}") from error

@@ -15,47 +15,44 @@ class Activity:
     """What is known of how one model's neurons act over one dataset of tokens."""
 
     dataset: str
+    tokenizer: str
+    """Digest of the tokenizer that made the tokens."""
     activations: ds.Dataset
     """Schema `ACTIVATIONS`."""
     examples: ds.Dataset | None
     """Schema `EXAMPLES`; None where there are none."""
     tokens: ds.Dataset | None
-    """Schema `TOKENS`; None where there are none, or several tokenizers', of which nothing tells the model's."""
+    """Schema `TOKENS`; None where there are none."""
 
 
 def activity_of(store: Any, model: str, revision: str, profile: str) -> list[Activity]:
     """By dataset; nothing where the store has no activations of the model.
 
     Args:
-        store: a `gated_ray.store.catalogue.Store`, or anything with its ``activations``, ``examples`` and ``tokens``, each of
-            which raises `InputError` where it has nothing. What it lacks counts as nothing.
+        store: a `gated_ray.store.catalogue.Store`; nothing comes from one that has no method ``activation_models``.
         model, revision, profile: whose.
     """
-    place = (model, revision, profile)
-    activations = _asked(store, "activations", *place)
-    if activations is None:
+    if not hasattr(store, "activation_models"):
         return []
-    names = pc.unique(activations.to_table(columns=["dataset_name"])["dataset_name"]).to_pylist()
-    found = []
-    for name in sorted(names):
-        mine = _asked(store, "activations", *place, name)
-        if mine is not None:
-            found.append(Activity(name, mine, _asked(store, "examples", *place, name), _tokens(store, name)))
-    return found
+    models = store.activation_models()
+    place = (model, revision, profile)
+    for column, value in zip(("model_name", "model_revision", "profile_name"), place, strict=True):
+        models = models.filter(pc.equal(models[column], value))
+    return [
+        Activity(
+            name,
+            tokenizer,
+            store.activations(*place, name),
+            _if_any(store.examples, *place, name),
+            _if_any(store.tokens, name, tokenizer),
+        )
+        for name, tokenizer in sorted(
+            zip(models["dataset_name"].to_pylist(), models["tokenizer_digest"].to_pylist(), strict=True)
+        )
+    ]
 
 
-def _tokens(store: Any, dataset: str) -> ds.Dataset | None:
-    tokens = _asked(store, "tokens", dataset)
-    if tokens is None:
-        return None
-    tokenizers = pc.unique(tokens.to_table(columns=["tokenizer_digest"])["tokenizer_digest"])
-    return tokens if len(tokenizers) == 1 else None
-
-
-def _asked(store: Any, method: str, *arguments: str) -> ds.Dataset | None:
-    ask: Callable[..., ds.Dataset] | None = getattr(store, method, None)
-    if ask is None:
-        return None
+def _if_any(ask: Callable[..., ds.Dataset], *arguments: str) -> ds.Dataset | None:
     try:
         return ask(*arguments)
     except InputError:

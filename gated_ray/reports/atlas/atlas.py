@@ -63,7 +63,7 @@ class _Writer:
         self._store = store
         self._url, self._out = settings.store.url, settings.out
         self.site = Site(Path(settings.out))
-        self._pieces: tuple[str, Pieces] = ("", NO_PIECES)
+        self._pieces: tuple[tuple[str, str], Pieces] = (("", ""), NO_PIECES)
 
     def write_model(self, model: pa.Table) -> dict[str, Any]:
         """Write all files of a model; returns what the overview says of it."""
@@ -127,11 +127,12 @@ class _Writer:
         }
 
     def _pieces_of(self, activity: Activity) -> Pieces:
-        """Those of the dataset that was asked for last are kept: models that follow often have the same."""
+        """Those that were asked for last are kept: models that follow often have the same texts and tokenizer."""
         if activity.tokens is None:
             return NO_PIECES
-        if self._pieces[0] != activity.dataset:
-            self._pieces = (activity.dataset, read_pieces(activity.tokens))
+        asked = (activity.dataset, activity.tokenizer)
+        if self._pieces[0] != asked:
+            self._pieces = (asked, read_pieces(activity.tokens))
         return self._pieces[1]
 
 

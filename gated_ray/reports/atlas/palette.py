@@ -7,10 +7,16 @@ from matplotlib.colors import to_hex
 
 from gated_ray.reports.class_names import class_letters, class_words
 from gated_ray.reports.figures.bars import COLOURS
-from gated_ray.reports.figures.medians import LINE_COLOURS
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 
-VOCABULARIES = ("enrichment", "strengthening")
+VOCABULARIES = {"io": "enrichment", "rw": "strengthening"}
+"""The page's names for the authors' vocabularies, and those of `class_names`."""
+
+_ORDER = IO_CLASSES
+"""In which the page shows the classes."""
+
+_LINES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito, less their yellow: the colours of the figure of medians."""
 
 _BINS = 24
 """Colours that cos(w_gate, w_in) is drawn in: neighbours of more could not be told apart."""
@@ -19,12 +25,13 @@ _DARKEST_ON_BLACK = 0.3
 
 
 def palette() -> dict[str, Any]:
-    """The classes in order, which of them a plain block has, and hex colours for light and dark pages."""
+    """The classes by their place in `IO_CLASSES`, in which order a block's are shown, and hex colours for light and dark pages."""
     return {
         "classes": [_look(io_class) for io_class in IO_CLASSES],
-        "plain": [IO_CLASSES.index(io_class) for io_class in PLAIN_CLASSES],
+        "gated": [IO_CLASSES.index(io_class) for io_class in _ORDER],
+        "plain": [IO_CLASSES.index(io_class) for io_class in _ORDER if io_class in PLAIN_CLASSES],
         "scale": {"light": _scale(0.0), "dark": _scale(_DARKEST_ON_BLACK)},
-        "lines": list(LINE_COLOURS),
+        "lines": list(_LINES),
     }
 
 
@@ -34,8 +41,8 @@ def _look(io_class: str) -> dict[str, Any]:
         "name": io_class,
         "colour": COLOURS[typical],
         "atypical": typical != io_class,
-        "words": {vocabulary: class_words(io_class, vocabulary) for vocabulary in VOCABULARIES},
-        "letters": {vocabulary: class_letters(io_class, vocabulary) for vocabulary in VOCABULARIES},
+        "words": {key: class_words(io_class, vocabulary) for key, vocabulary in VOCABULARIES.items()},
+        "letters": {key: class_letters(io_class, vocabulary) for key, vocabulary in VOCABULARIES.items()},
     }
 
 

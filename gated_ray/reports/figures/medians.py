@@ -20,7 +20,7 @@ _LONGEST = 48  # letters of a label
 
 _NOTE = "Layers of several MLPs (a shared expert beside experts): the mean of their medians, weighted by neurons."
 
-LINE_COLOURS = (
+_COLOURS = (
     "#000000",
     "#D55E00",
     "#0072B2",
@@ -73,8 +73,8 @@ def _draw(axes: Axes, curves: list[DepthCurve], limits: tuple[float, float], wid
     ends = [(_end(curve) - limits[0]) / (limits[1] - limits[0]) for curve in ordered]
     for index, (curve, end, label) in enumerate(zip(ordered, ends, _spread(ends, _LABEL_HEIGHT / height), strict=True)):
         style: dict[str, Any] = {
-            "color": LINE_COLOURS[index % len(LINE_COLOURS)],
-            "linestyle": _LINES[index // len(LINE_COLOURS) % len(_LINES)],
+            "color": _COLOURS[index % len(_COLOURS)],
+            "linestyle": _LINES[index // len(_COLOURS) % len(_LINES)],
         }
         marker: dict[str, Any] = {"marker": "o", "markersize": 2} if len(curve.depths) <= 12 else {}
         axes.plot(curve.depths, curve.medians, label=curve.label, linewidth=1.0, clip_on=False, **marker, **style)

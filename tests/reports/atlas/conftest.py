@@ -2,40 +2,24 @@
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.reports.atlas.opening import Browsing, Opened
+from tests.reports.atlas.opening import Browsing, NoBrowserError, Opened, started_browser
 from tests.reports.atlas.sites import Site, make_site
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="package")
 def browsing() -> Iterator[Browsing]:
     """Ends with these tests: while it lives, nothing else in this process may run an event loop."""
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
-        pytest.fail("no Chromium to test the atlas with: run 'make browser', or name one in CHROMIUM", pytrace=False)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
-        yield Browsing(chromium)
-        chromium.close()
+    try:
+        with started_browser() as browser:
+            yield Browsing(browser)
+    except NoBrowserError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="package")

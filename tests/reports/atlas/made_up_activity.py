@@ -16,7 +16,10 @@ from gated_ray.vocabulary import QUADRANTS, QUANTITIES, ranked_quantities
 from tests.reports.atlas.made_up import REVISION, MadeUpBlock
 
 DATASET = "tiny/docs"
+TOKENIZER = "0123456789ab"
 K = 16
+
+_PLACE = ("model_name", "model_revision", "profile_name", "dataset_name")
 
 Tables = dict[str, pa.Table]
 """``activations``, ``examples`` and ``tokens``."""
@@ -38,7 +41,7 @@ def tokens_table(texts: Sequence[str | None], dataset: str = DATASET) -> pa.Tabl
                 "starts": None if text is None else starts,
                 "truncated": False,
                 "dataset_name": dataset,
-                "tokenizer_digest": "0123456789ab",
+                "tokenizer_digest": TOKENIZER,
             }
         )
     return pa.Table.from_pylist(rows, schema=TOKENS)
@@ -66,18 +69,24 @@ class ActiveStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
+    def activation_models(self) -> pa.Table:
+        """Every model and dataset that has activations."""
+        columns = [*_PLACE, "tokenizer_digest"]
+        table = self._tables.get("activations", ACTIVATIONS.empty_table()).select(_PLACE)
+        found = table.group_by(list(_PLACE), use_threads=False).aggregate([])
+        return found.append_column("tokenizer_digest", pa.repeat(TOKENIZER, found.num_rows)).select(columns)
+
     def activations(self, *place: str) -> ds.Dataset:
         return self._select("activations", *place)
 
     def examples(self, *place: str) -> ds.Dataset:
         return self._select("examples", *place)
 
-    def tokens(self, dataset: str, tokenizer_digest: str | None = None) -> ds.Dataset:
-        return _some(self._tables.get("tokens"), {"dataset_name": dataset})
+    def tokens(self, dataset: str, tokenizer_digest: str) -> ds.Dataset:
+        return _some(self._tables.get("tokens"), {"dataset_name": dataset, "tokenizer_digest": tokenizer_digest})
 
     def _select(self, table: str, *place: str) -> ds.Dataset:
-        columns = ("model_name", "model_revision", "profile_name", "dataset_name")
-        return _some(self._tables.get(table), dict(zip(columns, place, strict=False)))
+        return _some(self._tables.get(table), dict(zip(_PLACE, place, strict=True)))
 
 
 def _some(table: pa.Table | None, where: dict[str, str]) -> ds.Dataset:

@@ -1,11 +1,45 @@
 """Pages of the atlas in a browser, with all that they loaded and complained about."""
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 SETTLED = (
     "document.querySelector('.page')?.dataset.shown !== undefined || document.querySelector('.page.overview .models')"
 )
 """Whether the page shows what its address names."""
+
+
+class NoBrowserError(Exception):
+    """There is no Chromium on this machine."""
+
+
+@contextmanager
+def started_browser() -> Iterator[Browser]:
+    """A Chromium without a window, with a profile of its own."""
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    if program is None:
+        raise NoBrowserError("no Chromium to test the atlas with: run 'make browser', or name one in CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
+        yield browser
+        browser.close()
 
 
 class Opened:
@@ -31,6 +65,11 @@ class Opened:
         """Follow a link within the site."""
         self.page.evaluate("(address) => { location.hash = address }", address)
         self.wait_for(shown)
+
+    @property
+    def bytes(self) -> int:
+        """Of all files that a page opened from a folder asked for."""
+        return sum(Path(unquote(urlparse(url).path)).stat().st_size for url in self.requests)
 
     def texts(self, selector: str) -> list[str]:
         return self.page.locator(selector).all_inner_texts()

@@ -82,7 +82,7 @@ def make_site(folder: Path) -> Site:
     with mock.patch("os.fsync"):
         for name, blocks in BLOCKS.items():
             store_model(objects, name, blocks, d_model=64, experts=6 if name == MOE else None)
-        store_model(objects, DENSE, BLOCKS[DENSE][:2], profile="residual")
+        store_model(objects, DENSE, BLOCKS[DENSE][:2], profile="residual", requested_revision="main")
     made = [activity_tables(name, blocks, TEXTS) for name, blocks in _ACTIVE.items()]
     tables = {
         "activations": pa.concat_tables([each["activations"] for each in made]),

@@ -92,12 +92,12 @@ def test_explanations_open_where_they_were_asked_for_and_close_with_escape(visit
     for word in ("conditional enrichment", "atypical", "mismatched", "#/MODEL/REVISION/PROFILE/LAYER"):
         assert word.lower() in text.lower()
     page.keyboard.press("Escape")
-    page.get_by_label("Class names").select_option("strengthening")
+    page.get_by_label("Class names").select_option("rw")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Explain", exact=True).click()
     assert "conditional strengthening" in page.inner_text("dialog")
     page.keyboard.press("Escape")
-    page.get_by_label("Class names").select_option("enrichment")
+    page.get_by_label("Class names").select_option("io")
 
 
 def test_the_chosen_colours_outlast_the_systems(visit: Visit) -> None:

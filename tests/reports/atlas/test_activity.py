@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from gated_ray.errors import InputError
 from gated_ray.reports.atlas.activity import activity_of
 from gated_ray.reports.atlas.example_files import AFTER, BEFORE, EXAMPLE_COLUMNS, RANKS, TOP, example_file
 from gated_ray.reports.atlas.pieces import LETTERS, NO_PIECES, read_pieces
@@ -42,24 +41,25 @@ def test_examples_and_texts_may_be_missing(site: Site) -> None:
     assert (found.examples, found.tokens) == (None, None)
 
 
-def test_texts_of_several_tokenizers_tell_nothing(site: Site) -> None:
+def test_texts_are_those_of_the_models_own_tokenizer(site: Site) -> None:
     tokens = site.tables["tokens"]
     place = tokens.column_names.index("tokenizer_digest")
     other = tokens.set_column(place, tokens.schema.field(place), pa.repeat("ba9876543210", tokens.num_rows))
-    tables = {**site.tables, "tokens": pa.concat_tables([tokens, other])}
-    (found,) = activity_of(ActiveStore(site.store, tables), *PLACE)
+    both = {**site.tables, "tokens": pa.concat_tables([other, tokens])}
+    (found,) = activity_of(ActiveStore(site.store, both), *PLACE)
+    assert found.tokens is not None
+    assert found.tokens.to_table()["tokenizer_digest"].unique().to_pylist() == [found.tokenizer]
+    (found,) = activity_of(ActiveStore(site.store, {**site.tables, "tokens": other}), *PLACE)
     assert found.tokens is None
 
 
 def test_other_errors_than_nothing_there_are_not_hidden() -> None:
     class Broken:
-        def activations(self, *place: str) -> ds.Dataset:
+        def activation_models(self) -> pa.Table:
             raise OSError("the disk is on fire")
 
     with pytest.raises(OSError, match="on fire"):
         activity_of(Broken(), *PLACE)
-    with pytest.raises(InputError):
-        ActiveStore(None, {}).activations(*PLACE)  # type: ignore[arg-type]
 
 
 def test_pieces_are_the_texts_of_tokens() -> None:

@@ -16,14 +16,16 @@ from gated_ray.reports.atlas.blocks import MOST_NEURONS, Block, blocks_of, chunk
 from gated_ray.reports.atlas.medians import Medians
 from gated_ray.reports.atlas.palette import VOCABULARIES, palette
 from gated_ray.reports.class_names import class_words
+from gated_ray.reports.figures import median_curves
 from gated_ray.reports.figures.bars import COLOURS
 from gated_ray.reports.layer_rows import layer_rows
 from gated_ray.settings import ReportSettings, StoreSettings
 from gated_ray.store.catalogue import Store
 from gated_ray.store.objects import open_objects
-from gated_ray.vocabulary import COSINES, IO_CLASSES
+from gated_ray.vocabulary import COSINES, IO_CLASSES, PLAIN_CLASSES
 from tests.reports.atlas.made_up import REVISION, MadeUpBlock, store_model, thinned
 from tests.reports.atlas.sites import BLOCKS, DENSE, LLAMA, MOE, Site, written
+from tests.reports.synthetic import blocks, tables
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -170,5 +172,14 @@ def test_the_page_looks_and_speaks_as_the_figures_do() -> None:
     assert [each["name"] for each in classes] == list(IO_CLASSES)
     for each in classes:
         assert each["colour"] == COLOURS[each["name"].removeprefix("atypical_")]
-        assert each["words"] == {vocabulary: class_words(each["name"], vocabulary) for vocabulary in VOCABULARIES}
+        assert each["words"] == {key: class_words(each["name"], vocabulary) for key, vocabulary in VOCABULARIES.items()}
     assert len(set(palette()["scale"]["light"])) == 24
+    assert sorted(palette()["gated"]) == list(range(len(IO_CLASSES)))
+    assert [IO_CLASSES[place] for place in palette()["plain"]] == list(PLAIN_CLASSES)
+
+
+def test_lines_have_the_colours_of_the_figure_of_medians() -> None:
+    made = [tables(f"org/{n}", blocks({0: LLAMA[0], 1: LLAMA[1]})) for n in range(len(palette()["lines"]))]
+    figure = median_curves(*(pa.concat_tables([each[table] for each in made]) for table in (1, 2)))
+    drawn = {line.get_color() for line in figure.axes[0].lines if line.get_label().startswith("org/")}
+    assert drawn == set(palette()["lines"])

@@ -67,7 +67,7 @@ def test_filter_and_profile_choose_rows_and_lines(visit: Visit) -> None:
     page.keyboard.press("/")
     page.keyboard.type("DENS")
     assert opened.texts(NAMES) == [DENSE, DENSE]
-    assert sorted(opened.texts(".lines li")) == [f"{DENSE} @ 0123456 {profile}" for profile in ("paper", "residual")]
+    assert sorted(opened.texts(".lines li")) == [f"{DENSE} @ 0123456 paper", f"{DENSE} @ main"]
     page.get_by_label("Profile").select_option("residual")
     assert opened.texts(NAMES) == [DENSE]
     assert opened.texts(".lines li") == [DENSE]
@@ -77,13 +77,13 @@ def test_filter_and_profile_choose_rows_and_lines(visit: Visit) -> None:
 
 def test_class_names_follow_the_chosen_vocabulary(visit: Visit) -> None:
     opened = visit()
-    opened.page.get_by_label("Class names").select_option("strengthening")
+    opened.page.get_by_label("Class names").select_option("rw")
     heads = [text.strip() for text in opened.texts(".models thead th")]
     assert heads[5:16] == [class_letters(io_class, "strengthening") for io_class in IO_CLASSES]
     legend = opened.page.inner_text(".legend")
     assert "cS conditional strengthening" in legend
     assert "enrichment" not in legend
-    opened.page.get_by_label("Class names").select_option("enrichment")
+    opened.page.get_by_label("Class names").select_option("io")
 
 
 def test_the_numbers_of_the_chart_are_the_layers_medians(visit: Visit, site: Site) -> None:

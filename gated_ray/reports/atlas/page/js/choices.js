@@ -21,7 +21,7 @@
     }
   }
 
-  const known = { theme: ["auto", "light", "dark"], vocabulary: ["enrichment", "strengthening"] };
+  const known = { theme: ["auto", "light", "dark"], vocabulary: ["io", "rw"] };
   const chosen = {};
   for (const [name, values] of Object.entries(known)) {
     const value = kept(name, values[0]);
@@ -53,8 +53,8 @@
 
   atlas.showChoices = (host, openHelp) => {
     const names = [
-      ["enrichment", "enrichment / depletion"],
-      ["strengthening", "strengthening / weakening"],
+      ["io", "enrichment / depletion"],
+      ["rw", "strengthening / weakening"],
     ];
     const themes = [
       ["auto", "as the system"],

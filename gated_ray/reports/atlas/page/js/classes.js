@@ -10,8 +10,8 @@
   };
 
   atlas.classes = {
-    /** Places of the classes that a gated or plain block has, from the most enriching to the most depleting. */
-    of: (gated) => (gated ? palette.classes.map((_, index) => index) : palette.plain),
+    /** Places of the classes that a gated or plain block has, in the order in which they are shown. */
+    of: (gated) => palette[gated ? "gated" : "plain"],
     words: (index) => palette.classes[index].words[atlas.vocabulary()],
     letters: (index) => palette.classes[index].letters[atlas.vocabulary()],
     name: (index) => palette.classes[index].name,

@@ -10,15 +10,15 @@
     return text.includes(state.filter.toLowerCase()) && (!state.profile || model.profile === state.profile);
   }
 
-  /** Names that tell the models apart: with revision and profile where the name alone does not. */
+  /** Names that tell the models apart: the shortest of these that no other model has. */
   function labelsOf(models) {
-    const uses = new Map();
-    const named = (model) => `${model.name} @ ${atlas.shortRevision(model.revision)}`;
-    for (const text of models.flatMap((model) => [model.name, named(model)])) uses.set(text, (uses.get(text) ?? 0) + 1);
-    return (model) => {
-      if (uses.get(model.name) === 1) return model.name;
-      return uses.get(named(model)) === 1 ? named(model) : `${named(model)} ${model.profile}`;
+    const names = ({ name, asked, revision, profile }) => {
+      const short = `${name} @ ${atlas.shortRevision(revision)}`;
+      return [name, ...(asked ? [`${name} @ ${asked}`] : []), short, `${short} ${profile}`];
     };
+    const uses = new Map();
+    for (const text of models.flatMap((model) => [...new Set(names(model))])) uses.set(text, (uses.get(text) ?? 0) + 1);
+    return (model) => names(model).find((text) => uses.get(text) === 1) ?? names(model).at(-1);
   }
 
   function curvesOf(models) {
