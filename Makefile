@@ -4,16 +4,23 @@ PIP_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CHROMIUM ?=
 
-.PHONY: setup demo test lint bench chaos servers s3 clean
+.PHONY: setup browser demo test lint bench chaos servers s3 clean
 
-setup: $(READY)
+setup: $(READY) browser
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gated-ray needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable '.[test]'
 	@touch $@
+
+# For the tests of the atlas alone: where it cannot be installed, all else goes on. CHROMIUM=PROGRAM names another one.
+browser:
+	@for program in "$(CHROMIUM)" chromium chromium-browser google-chrome; do command -v "$$program" > /dev/null && exit 0; done; \
+	(apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null) 2> /dev/null || \
+	echo "make test needs Chromium and cannot install it here: install it as root (Debian: apt-get install chromium), or give CHROMIUM=PROGRAM"
 
 demo: setup
 	@$(BIN)/python -m tests.checkpoints.demo results/checkpoints
