@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from gated_ray.errors import InputError
+from gated_ray.store.catalogue import Store
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,13 @@ class Activity:
     """Schema `TOKENS`; None where there are none."""
 
 
-def activity_of(store: Any, model: str, revision: str, profile: str) -> list[Activity]:
+def activity_of(store: Store, model: str, revision: str, profile: str) -> list[Activity]:
     """By dataset; nothing where the store has no activations of the model.
 
     Args:
-        store: a `gated_ray.store.catalogue.Store`; nothing comes from one that has no method ``activation_models``.
+        store: which has them or not.
         model, revision, profile: whose.
     """
-    if not hasattr(store, "activation_models"):
-        return []
     models = store.activation_models()
     place = (model, revision, profile)
     for column, value in zip(("model_name", "model_revision", "profile_name"), place, strict=True):

@@ -5,14 +5,14 @@ from typing import Any
 import matplotlib
 from matplotlib.colors import to_hex
 
-from gated_ray.reports.class_names import class_letters, class_words
+from gated_ray.reports.class_names import CLASS_ORDER, class_letters, class_words
 from gated_ray.reports.figures.bars import COLOURS
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 
-VOCABULARIES = {"io": "enrichment", "rw": "strengthening"}
+VOCABULARIES = ("io", "rw")
 """The page's names for the authors' vocabularies, and those of `class_names`."""
 
-_ORDER = IO_CLASSES
+_ORDER = CLASS_ORDER
 """In which the page shows the classes."""
 
 _LINES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -41,8 +41,8 @@ def _look(io_class: str) -> dict[str, Any]:
         "name": io_class,
         "colour": COLOURS[typical],
         "atypical": typical != io_class,
-        "words": {key: class_words(io_class, vocabulary) for key, vocabulary in VOCABULARIES.items()},
-        "letters": {key: class_letters(io_class, vocabulary) for key, vocabulary in VOCABULARIES.items()},
+        "words": {vocabulary: class_words(io_class, vocabulary) for vocabulary in VOCABULARIES},
+        "letters": {vocabulary: class_letters(io_class, vocabulary) for vocabulary in VOCABULARIES},
     }
 
 
