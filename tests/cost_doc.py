@@ -32,8 +32,8 @@ TABLES = 3
 NEURON_BYTES, UNIT_BYTES, MODEL_BYTES = 50, 33_000, 60_000
 """Stored: of a neuron of a gated block in its unit's table and in the published one; besides, of a unit and of a model."""
 
-_FOLDERS = 1 + len(keys.RAW_TABLES) + len(keys.TABLES)
-"""Of a store that `jobs.verify` lists."""
+_FOLDERS = 2 + len(keys.RAW_TABLES) + len(keys.TABLES)
+"""Of a store that `jobs.verify` lists: ``_units/`` and ``tokens/`` besides."""
 _WIRE = 1.25e9
 """Bytes a second of 10 Gbit/s."""
 _PUT_PRICE, _GET_PRICE, _MONTH_PRICE = 0.005 / 1000, 0.0004 / 1000, 0.023 / 1e9

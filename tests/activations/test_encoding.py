@@ -74,7 +74,7 @@ RUNS = st.lists(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(runs=RUNS, room=st.integers(1, 30))
 def test_what_is_looked_at_first_changes_no_token(
     name: str, runs: list[tuple[str, int]], room: int, tokenizers: dict[str, Tokenizer]

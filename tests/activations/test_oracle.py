@@ -83,7 +83,8 @@ def test_every_tokenizer(
 def test_every_setting(
     settings: dict[str, Any], tmp_path: Path, objects: Objects, llama: Tokenizer, tokenizer_folders: dict[str, Path]
 ) -> None:
-    texts = everything(tmp_path / "texts")
+    write = one_jsonl if settings.get("shard_tokens") == 1 else everything  # a file for each document
+    texts = write(tmp_path / "texts")
     data = replace(SMALL, text=str(tmp_path / "texts"), **settings)
     check(texts, objects, data, llama, tokenizer_folders["llama"])
 

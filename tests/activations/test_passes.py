@@ -50,7 +50,7 @@ def naive(texts: dict[str, list[str | None]], seed: int) -> list[Document]:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     files=FILES,
     seed=st.integers(0, (1 << 64) - 1),
@@ -86,8 +86,8 @@ def test_texts_are_cut_where_they_are_read(tmp_path: Path) -> None:
 
 def test_a_pass_keeps_no_more_than_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice of it while it reads, and then it reads the files again."""
-    (tmp_path / "a.jsonl").write_bytes(lines([f"text {number:05d}" for number in range(5000)]))
-    monkeypatch.setattr(module, "PASS_BYTES", 100_000)
+    (tmp_path / "a.jsonl").write_bytes(lines([f"text {number:05d}" for number in range(2000)]))
+    monkeypatch.setattr(module, "PASS_BYTES", 50_000)
     held: list[int] = []
     keep = module._Kept.keep
 
@@ -98,11 +98,11 @@ def test_a_pass_keeps_no_more_than_it_may(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(module._Kept, "keep", watched)
     read: list[tuple[int, int]] = []
     source = Documents(open_texts(str(tmp_path)), "text", 0, most=1000, told=lambda *done: read.append(done))
-    assert len(list(source.behind(None))) == 5000
-    assert max(held) <= 200_000
+    assert len(list(source.behind(None))) == 2000
+    assert max(held) <= 100_000
     size = (tmp_path / "a.jsonl").stat().st_size
     passes = read.count((size, size))
-    assert 5000 * 360 // 200_000 <= passes <= 2 * 5000 * 360 // 100_000
+    assert 2000 * 360 // 100_000 <= passes <= 2 * 2000 * 360 // 50_000
 
 
 def test_only_the_lines_that_are_wanted_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

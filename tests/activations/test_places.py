@@ -67,6 +67,8 @@ def test_a_bucket(
     dataset = token_dataset(objects, data, llama)
     assert rows(objects, dataset) == expected
     assert token_dataset(objects, data, llama) == dataset
+    written = text_of(Path(objects.url))
+    assert not [secret for secret in (bucket.secret_key, bucket.access_key, "X-Amz") if secret in written]
     one = replace(data, name=None, text=f"s3://{name}/some/texts/lines/deep/er/b.ndjson.gz", max_tokens=None)
     alone = token_dataset(objects, one, llama)
     assert alone.name == "b"

@@ -111,6 +111,28 @@ def test_revisions(hub: HubServer, folder: Path, tmp_path: Path) -> None:
         assert get_hf_file_metadata(url).commit_hash == commit
 
 
+def test_datasets_and_models_are_apart(hub: HubServer, folder: Path, tmp_path: Path) -> None:
+    """One mechanism for both; the same name may be of a model and of a dataset."""
+    api = HfApi(endpoint=hub.endpoint)
+    commit = hub.add_repo("datasets/org/both", folder)
+    with pytest.raises(RepositoryNotFoundError):
+        api.model_info("org/both")
+    info = api.dataset_info("org/both", files_metadata=True)
+    assert (info.id, info.sha) == ("org/both", commit)
+    assert {file.rfilename for file in info.siblings or ()} == {"config.json", "sub dir/more.txt", WEIGHTS}
+    (folder / "config.json").write_text("{}")
+    assert hub.add_repo("org/both", folder) == api.model_info("org/both").sha != commit
+    assert [model.id for model in api.list_models()] == ["org/both"]
+    tree = api.list_repo_tree("org/both", "sub dir", repo_type="dataset", revision=commit, recursive=True)
+    assert [entry.path for entry in tree] == ["sub dir/more.txt"]
+    for name in (WEIGHTS, "sub dir/more.txt"):
+        path = api.hf_hub_download("org/both", name, repo_type="dataset", cache_dir=tmp_path / "cache")
+        assert Path(path).read_bytes() == (folder / name).read_bytes()
+    assert {request.file for request in hub.cdn_requests()} == {WEIGHTS}
+    with pytest.raises(RevisionNotFoundError):
+        api.dataset_info("org/both", revision=api.model_info("org/both").sha)
+
+
 def test_commit_follows_from_contents(hub: HubServer, folder: Path) -> None:
     before = hub.add_repo("org/open", folder)
     assert hub.add_repo("org/copy", folder) == before
