@@ -11,6 +11,7 @@ from gated_ray.cluster.stopping import Stop
 from gated_ray.cluster.summary import what_is_left
 from gated_ray.errors import StoppedError
 from gated_ray.settings import ActivationsSettings, SweepSettings
+from gated_ray.store.keys import Partition
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class SweepResult:
         failures: everything asked for that is not in the store.
         units_done: units that the store lacked when their model was planned, those that failed included.
         stop: where a signal came, though all was done by then.
+        published: of the models that are in the store now.
     """
 
     models: tuple[PlannedModel, ...]
     failures: tuple[Failure, ...]
     units_done: int
     stop: StoppedError | None = None
+    published: tuple[Partition, ...] = ()
 
 
 def conclude(
@@ -50,14 +53,16 @@ def conclude(
     ledger, order = driver.ledger, driver.planner.order
     models = tuple(sorted(ledger.models.values(), key=lambda model: order[model.reference]))
     failures = tuple(sorted(ledger.failures.values(), key=lambda failure: order[failure.reference]))
-    say([model for model in models if ledger.is_done(model.partition)], failures)
+    done = [model for model in models if ledger.is_done(model.partition)]
+    say(done, failures)
     print_failures(failures, settings)
     if stop.asked and (ledger.left or driver.unplanned):
         raise stop.error(
             what_is_left(ledger.left, *ledger.units_left, driver.unplanned, settings.log, driver.progress.unit)
         )
     stopped = stop.error("after the last unit") if stop.asked else None
-    return SweepResult(models, failures, sum(model.units_left for model in models), stopped)
+    units_done = sum(model.units_left for model in models)
+    return SweepResult(models, failures, units_done, stopped, tuple(model.partition for model in done))
 
 
 def print_failures(failures: Sequence[Failure], settings: SweepSettings | ActivationsSettings) -> None:
