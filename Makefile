@@ -25,6 +25,8 @@ browser:
 demo: setup
 	@$(BIN)/python -m tests.checkpoints.demo results/checkpoints
 	$(BIN)/python -m jobs.sweep models=demo store.url=./results
+	$(BIN)/python -m jobs.activations 'models.refs=[tests/data/tiny-docs-llama@main]' data.text=results/checkpoints/docs.jsonl \
+		data.max_length=256 data.max_tokens=20000 store.url=./results
 	$(BIN)/python -m jobs.verify store.url=./results
 	$(BIN)/python -m jobs.report store.url=./results out=./results/report
 

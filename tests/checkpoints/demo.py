@@ -1,4 +1,4 @@
-"""``python -m tests.checkpoints.demo FOLDER``: the demo's stand-in for a model too large to ship.
+"""``python -m tests.checkpoints.demo FOLDER``: the demo's stand-in for a model too large to ship, and texts to read.
 
 A Llama of 16 layers whose class table follows the published one of meta-llama/Llama-3.2-1B, shrunk to 512 neurons a layer.
 """
@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.checkpoints.demo_texts import write_texts
 from tests.checkpoints.planted import plant_checkpoint, published_table, scaled_table
 
 NAME = "stand-in-llama-3.2-1b"
@@ -36,3 +37,4 @@ def ensure_stand_in(parent: Path) -> Path:
 
 if __name__ == "__main__":
     print(ensure_stand_in(Path(sys.argv[1])))
+    print(write_texts(Path(sys.argv[1]) / "docs.jsonl"))

@@ -25,6 +25,7 @@ from gated_ray.store.keys import ACTIVATION_TABLES
 from gated_ray.store.objects import open_objects
 from gated_ray.store.verify import verify_store
 from tests.activations.taking import Taker
+from tests.checkpoints.demo_texts import write_texts
 from tests.checkpoints.tiny import tiny_checkpoint
 from tests.conformance.tiny_models import save_tiny
 from tests.jobs.running import call_job, started_job
@@ -39,16 +40,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """English technical documentation, which the model was trained on the like of: this project's own, a paragraph a document."""
-    file = tmp_path_factory.mktemp("texts") / "docs.jsonl"
-    paragraphs = [
-        paragraph
-        for page in ("reading.md", "watch.md", "cluster.md", "architectures.md")
-        for paragraph in (ROOT / "docs" / page).read_text(encoding="utf-8").split("\n\n")
-        if len(paragraph) > 80
-    ]
-    file.write_text("".join(f"{json.dumps({'text': paragraph})}\n" for paragraph in paragraphs), encoding="utf-8")
-    return file
+    """Of the kind that the model was trained on."""
+    return write_texts(tmp_path_factory.mktemp("texts") / "docs.jsonl")
 
 
 def settings_of(store: Path, refs: Sequence[str | Path], data: DataSettings, **other: Any) -> ActivationsSettings:
@@ -196,7 +189,7 @@ def test_one_bad_model_does_not_stop_the_others(tmp_path: Path) -> None:
     assert problems(tmp_path / "store") == []
 
 
-def test_neurons_joined_with_their_weights(tmp_path: Path) -> None:
+def test_neurons_joined_with_their_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = tmp_path / "store"
     assert call_job("sweep", f"models.refs=[{TINY}@main]", f"store.url={store}", "profile.regions=none") == 0
     data = given(tmp_path, [[1, 2, 3], [4, 5]])
