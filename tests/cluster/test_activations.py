@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -33,7 +34,7 @@ from tests.jobs.running import call_job, started_job
 ROOT = Path(__file__).parents[2]
 TINY = f"{ROOT}/tests/data/tiny-docs-llama"
 QUICK = ProfileSettings(regions="none")
-SHARD_TOKENS, MAX_TOKENS = 400, 8_000
+SHARD_TOKENS, MAX_TOKENS = 400, 4_000
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
@@ -101,12 +102,12 @@ def test_killed_once_and_run_again(texts: Path, tmp_path: Path) -> None:
         job.process.kill()
         job.process.wait(60)
     before = shards_done(store)
-    assert 3 <= before < 40
+    assert 3 <= before < 20
     assert published(store) == {}
 
     rerun = run_activations(settings_of(store, refs, data))
     assert messages(rerun) == []
-    assert 0 < rerun.units_done <= 40 - before  # a worker that outlived the driver may have finished one more
+    assert 0 < rerun.units_done <= 20 - before  # a worker that outlived the driver may have finished one more
     assert run_activations(settings_of(undisturbed, refs, data)).failures == ()
 
     files, expected = published(store), published(undisturbed)
@@ -124,7 +125,7 @@ def test_killed_once_and_run_again(texts: Path, tmp_path: Path) -> None:
 
 
 def check_numbers(store: Path) -> None:
-    """The same as in one process and one shard; and every example can be shown as text."""
+    """The same as in one process and one shard, up to what the shape of a batch makes of rounding; examples can be shown."""
     opened = gated_ray.open_store(str(store))
     (row,) = (each for each in opened.activation_models().to_pylist() if each["requested_revision"] == "main")
     tokens = opened.tokens(row["dataset_name"], row["tokenizer_digest"]).to_table().sort_by("document")
@@ -133,11 +134,16 @@ def check_numbers(store: Path) -> None:
     assert row["tokens"] == sum(map(len, documents)) >= MAX_TOKENS
     activations, examples = Taker(f"{TINY}@main").tables(documents)
     ours = opened.activations(revision=row["model_revision"]).to_table()
-    for name in activations.column_names:
-        if "_mean_" not in name:
-            assert ours[name].to_pylist() == activations[name].to_pylist(), name
+    for name in ("tokens", "sign", "neuron"):
+        assert ours[name].to_pylist() == activations[name].to_pylist()
+    for name in (name for name in activations.column_names if name.endswith("_freq")):
+        off = np.abs(ours[name].to_numpy() - activations[name].to_numpy()) * row["tokens"]
+        assert off.max() < 2.5
+        assert (off > 0.5).mean() <= 0.003
     shown = opened.examples(revision=row["model_revision"]).to_table()
-    assert shown.select(["neuron", "document", "position"]).equals(examples.select(["neuron", "document", "position"]))
+    assert shown.num_rows == examples.num_rows
+    np.testing.assert_allclose(shown["value"], examples["value"], rtol=0, atol=1e-4)
+    assert np.mean(shown["document"].to_numpy() == examples["document"].to_numpy()) > 0.95  # but for near ties
     example = shown.slice(1000, 1).to_pylist()[0]
     document = tokens.slice(example["document"], 1).to_pylist()[0]
     start = document["starts"][example["position"]]
