@@ -23,6 +23,7 @@ from gated_ray.settings import ReportSettings, StoreSettings
 from gated_ray.store.catalogue import Store
 from gated_ray.store.objects import open_objects
 from gated_ray.vocabulary import COSINES, IO_CLASSES, PLAIN_CLASSES
+from tests.jobs.running import call_job
 from tests.reports.atlas.made_up import REVISION, MadeUpBlock, store_model, thinned
 from tests.reports.atlas.sites import BLOCKS, DENSE, LLAMA, MOE, Site, written
 from tests.reports.synthetic import blocks, tables
@@ -183,3 +184,15 @@ def test_lines_have_the_colours_of_the_figure_of_medians() -> None:
     figure = median_curves(*(pa.concat_tables([each[table] for each in made]) for table in (1, 2)))
     drawn = {line.get_color() for line in figure.axes[0].lines if line.get_label().startswith("org/")}
     assert drawn == set(palette()["lines"])
+
+
+def test_the_job_writes_the_atlas_beside_the_figures_and_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects = open_objects(StoreSettings(url=str(tmp_path / "store")))
+    store_model(objects, "org/model", [MadeUpBlock(0, thinned(LLAMA[0], 100))])
+    out = tmp_path / "out"
+    assert call_job("report", f"store.url={tmp_path / 'store'}", f"out={out}") == 0
+    assert f"Atlas: open {out / 'index.html'} (1 model, " in capsys.readouterr().out
+    assert (out / "median_curves.pdf").exists()
+    assert (out / "atlas" / "vendor" / "LICENSE").read_text().lstrip().startswith("Apache License")

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gated_ray.reports.atlas.encoding import NO_COSINE, data_script, in_base64, ten_thousandths, three_digits
@@ -24,6 +24,7 @@ def decoded(code: int) -> Decimal | None:
     return sign * Decimal(100 + place % 900).scaleb(-18 + place // 900 - 2)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1))
 def test_cosines_are_rounded_once_to_four_decimals(values: list[float]) -> None:
     codes = ten_thousandths(np.array(values, dtype=np.float32))
@@ -31,6 +32,7 @@ def test_cosines_are_rounded_once_to_four_decimals(values: list[float]) -> None:
     assert codes.tolist() == wanted
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(1e-18, 9.99e17, width=64), min_size=1), st.sampled_from([-1, 1]))
 def test_other_numbers_are_rounded_to_three_significant_digits(values: list[float], sign: int) -> None:
     for code, value in zip(three_digits(sign * np.array(values)).tolist(), values, strict=True):

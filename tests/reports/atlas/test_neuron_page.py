@@ -158,6 +158,20 @@ def test_keys_lead_from_neuron_to_neuron_layer_to_layer_and_up(visit: Visit) -> 
     page.wait_for_selector(".page.overview .models")
 
 
+def test_a_click_among_the_neighbours_opens_one_of_the_layer_at_hand(visit: Visit, site: Site) -> None:
+    opened = visit(address(DENSE, 3, "mlp", "-", 7))
+    opened.page.keyboard.press("Shift+ArrowRight")
+    opened.wait_for("4 mlp - 7")
+    row = max(neurons_of(site.store, DENSE, 4).to_pylist(), key=lambda row: row["cos_in_out"] or -1)
+    x, y = opened.page.evaluate(
+        """(at) => echarts.getInstanceByDom(document.querySelector('.chart .canvas'))
+          .convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, at)""",
+        [row["cos_gate_out"], row["cos_in_out"]],
+    )
+    opened.page.locator(".chart .canvas").click(position={"x": x, "y": y})
+    opened.wait_for(f"4 mlp - {row['neuron']}")
+
+
 def test_back_leads_the_way_that_was_come(visit: Visit) -> None:
     opened = visit("")
     page = opened.page

@@ -1,6 +1,8 @@
 """How the page opens: from a folder and from a server, alone, within its weight."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,21 @@ def test_the_policy_of_the_page_lets_it_load_from_itself_only(visit: Visit) -> N
     assert page.evaluate("fetch('https://example.org/').then(() => 'loaded', () => 'refused')") == "refused"
     assert opened.errors
     assert all("Content Security Policy" in opened.errors.pop() for _ in list(opened.errors))
+
+
+def test_a_file_that_is_missing_or_damaged_is_named(visit: Visit, site: Site, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(site.page.parent, tmp_path / "report"))
+    neurons = next((folder / "atlas" / "data").glob("model=org--dense/*/profile=paper/neurons"))
+    (neurons / "1-mlp-0.js").unlink()
+    (neurons / "3-mlp-0.js").write_text("atlas.receive(")
+    for layer, what in ((1, "lacks"), (3, "cannot read")):
+        opened = visit(address(DENSE, 5, "mlp"), base=(folder / "index.html").as_uri())
+        opened.page.locator("input.layer").fill(str(layer))
+        opened.page.wait_for_selector(".error")
+        assert f"This atlas {what} its file" in opened.page.inner_text("main")
+        assert f"neurons/{layer}-mlp-0.js. Run jobs.report again." in opened.page.inner_text("main")
+        assert opened.errors
+        opened.errors.clear()
 
 
 def test_charts_are_drawn(visit: Visit) -> None:

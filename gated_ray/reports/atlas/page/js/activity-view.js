@@ -2,6 +2,9 @@
 
 /** How a neuron acts over a dataset: statistics by quadrant, top tokens, strongest documents with the peak token marked. */
 {
+  /** The dataset that the reader chose last. */
+  let chosen = null;
+
   const signs = (quadrant) => quadrant.replace("gate", "gate ").replace("_in", ", in ").replaceAll("-", "−");
 
   /** A token: its text, or its number where it has none. */
@@ -126,14 +129,18 @@
       );
     const body = atlas.element("div", {});
     async function show(name) {
+      chosen = name;
       const dataset = datasets.find((each) => each.dataset === name);
-      const activity = await atlas.activity(dataset, place.name, neuron);
-      body.replaceChildren(summary(activity), statistics(activity), ...examples(dataset, activity));
+      try {
+        const activity = await atlas.activity(dataset, place.name, neuron);
+        body.replaceChildren(summary(activity), statistics(activity), ...examples(dataset, activity));
+      } catch (error) {
+        body.replaceChildren(atlas.element("p", { class: "error", role: "alert" }, error.message));
+      }
     }
     const options = datasets.map((each) => [each.dataset, each.dataset]);
-    show(options[0][0]).catch((error) =>
-      body.replaceChildren(atlas.element("p", { class: "error", role: "alert" }, error.message)),
-    );
-    return atlas.element("section", {}, heading, atlas.select("Dataset", options, options[0][0], show), body);
+    const first = datasets.some((each) => each.dataset === chosen) ? chosen : datasets[0].dataset;
+    show(first);
+    return atlas.element("section", {}, heading, atlas.select("Dataset", options, first, show), body);
   };
 }

@@ -3,6 +3,7 @@
 /** A class's share in every expert of every layer; arrow keys move over it, Enter or a click opens an expert. */
 {
   const COLOURS = 9;
+  const LABELS = 16;
   const [LEFT, TOP] = [52, 10];
 
   function shareOf(data, ioClass) {
@@ -35,7 +36,12 @@
     return {
       grid: atlas.grid(LEFT, 8, TOP, 40),
       xAxis: atlas.axis("layer", { type: "category", data: data.layers, nameGap: 24 }),
-      yAxis: atlas.axis("expert", { type: "category", data: data.experts, nameGap: 38 }),
+      yAxis: atlas.axis("expert", {
+        type: "category",
+        data: data.experts,
+        nameGap: 38,
+        axisLabel: { color: atlas.ink().muted, fontSize: 11, interval: Math.ceil(data.experts.length / LABELS) - 1 },
+      }),
       visualMap: { show: false, min: 0, max: most, inRange: { color: colours() } },
       series: [{ type: "heatmap", data: drawnCells, silent: true, progressive: 0, animation: false }],
     };

@@ -54,7 +54,7 @@
           ...Object.entries(meanings),
           "Atypical are neurons of a class (but the orthogonal one) whose cos(w_gate, w_in) does not fit the other two: typical ones have it strong exactly where both others are, with the sign of their product. Bars and buttons show them hatched.",
           `Plain MLPs have three classes, by cos(w_in, w_out) alone: ${word("enrichment")}, ${word("orthogonal_output")}, ${word("depletion")}.`,
-          "The authors named the classes enrichment and depletion first, strengthening and weakening later. Choose above which names are shown.",
+          "The authors named the classes enrichment and depletion first, strengthening and weakening later. Choose at the top of the page which names are shown.",
         ],
       },
       {

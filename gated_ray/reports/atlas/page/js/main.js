@@ -47,6 +47,12 @@
     ];
   }
 
+  /** Say in the page's place that it cannot be shown: a data file is missing or damaged. */
+  atlas.showError = (error) => {
+    console.error(error);
+    document.querySelector(".page").replaceChildren(...failed(error));
+  };
+
   /** Make the page that the address names, in the place of the one before. */
   async function open(route, isFirst) {
     const mine = (turn += 1);
@@ -64,8 +70,7 @@
       else host.replaceChildren(...notFound());
     } catch (error) {
       if (turn !== mine) return;
-      console.error(error);
-      host.replaceChildren(...failed(error));
+      atlas.showError(error);
     }
     titled();
     scrollTo(0, 0);

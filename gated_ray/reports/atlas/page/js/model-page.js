@@ -97,8 +97,8 @@
       );
       this.bars = atlas.classBars(barsHost, rows, atlas.hiddenClasses(), (layer) => this.go({ layer }));
       this.map = null;
-      if (rows.some((row) => row.experts)) this.buildMap(rows);
-      this.show();
+      if (rows.some((row) => row.experts)) this.buildMap(rows).catch(atlas.showError);
+      this.show().catch(atlas.showError);
     }
 
     async buildMap(rows) {
@@ -115,7 +115,7 @@
       this.at = placeOf(this.model, { ...this.at, ...changes });
       atlas.note(this.route);
       if (this.at.component === before.component) {
-        this.show();
+        this.show().catch(atlas.showError);
         return;
       }
       this.componentChoice.value = this.at.component;

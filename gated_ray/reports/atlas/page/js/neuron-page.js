@@ -141,7 +141,7 @@
           ? atlas.scatter(
               this.chartHost,
               view,
-              (neuron) => this.go({ ...at, neuron }),
+              (neuron) => this.go({ ...this.at, neuron }),
               () => {},
             )
           : atlas.histogram(this.chartHost, view);
@@ -152,7 +152,7 @@
     go(at) {
       this.at = at;
       atlas.note(this.route);
-      return this.show();
+      this.show().catch(atlas.showError);
     }
 
     step(by) {
@@ -163,8 +163,12 @@
     async stepLayer(by) {
       const other = this.otherLayer(by);
       if (!other) return;
-      const { neurons } = await this.model.block(other.layer, other.component, other.expert);
-      this.go({ ...other, neuron: Math.min(other.neuron, neurons - 1) });
+      try {
+        const { neurons } = await this.model.block(other.layer, other.component, other.expert);
+        this.go({ ...other, neuron: Math.min(other.neuron, neurons - 1) });
+      } catch (error) {
+        atlas.showError(error);
+      }
     }
 
     /** Another address; whether it is of the neurons at hand. */
@@ -176,7 +180,7 @@
       if (!isHere || neuron === null || neuron >= this.block.neurons) return false;
       if (neuron !== at.neuron) {
         this.at = { ...at, neuron };
-        this.show();
+        this.show().catch(atlas.showError);
       }
       return true;
     }
