@@ -3,12 +3,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox
 
 from gated_ray.errors import InputError
 from gated_ray.reports.figures import cosine_scatter, drawn_neurons
+from gated_ray.reports.figures.points import PointLayer
 from gated_ray.reports.figures.regions import THEORY_LINE
 from gated_ray.reports.figures.scatter import POINTS
 from gated_ray.reports.layer_rows import layer_rows
@@ -28,7 +30,15 @@ def panels(figure: Figure) -> list[Axes]:
 
 
 def points(axes: Axes) -> PathCollection:
-    return next(artist for artist in axes.collections if isinstance(artist, PathCollection))
+    (layer,) = [artist for artist in axes.figure.artists if isinstance(artist, PointLayer)]
+    assert layer.get_rasterized()
+    return layer.panels[axes]
+
+
+def histogram(axes: Axes) -> list[Bbox]:
+    """The bars, from left to right."""
+    (bars,) = [artist for artist in axes.collections if isinstance(artist, PolyCollection)]
+    return [path.get_extents() for path in bars.get_paths()]
 
 
 def lines_at(axes: Axes, orientation: str) -> set[float]:
@@ -58,7 +68,6 @@ def test_one_panel_a_layer_with_every_neuron_in_its_place() -> None:
         gate_in, gate_out, in_out = (mine[name].to_numpy() for name in COSINES)
         np.testing.assert_array_equal(points(drawn[layer]).get_offsets(), np.column_stack([gate_out, in_out]))
         np.testing.assert_array_equal(points(drawn[layer]).get_array(), gate_in)
-        assert points(drawn[layer]).get_rasterized()
 
 
 def test_all_panels_share_one_scale_of_colour_and_axes() -> None:
@@ -184,13 +193,13 @@ def test_a_plain_model_has_a_histogram_a_layer() -> None:
     drawn = panels(cosine_scatter(neurons, layers))
     assert [axes.get_title() for axes in drawn] == [f"layer {layer}" for layer in range(6)]
     for layer, axes in enumerate(drawn):
-        bars = axes.containers[0]
+        bars = histogram(axes)
         values = neurons.filter(pc.field("layer") == layer)["cos_in_out"].to_numpy()
         assert len(bars) == 40
         for bar in bars:
-            inside = (values >= bar.get_x() - 1e-9) & (values < bar.get_x() + bar.get_width() - 1e-9)
-            assert bar.get_height() == pytest.approx(inside.mean())
-        depleting = sum(bar.get_height() for bar in bars if bar.get_x() + 0.05 <= -0.5 + 1e-9)
+            inside = (values >= bar.x0 - 1e-9) & (values < bar.x1 - 1e-9)
+            assert bar.height == pytest.approx(inside.mean())
+        depleting = sum(bar.height for bar in bars if bar.x1 <= -0.5 + 1e-9)
         assert depleting == pytest.approx(PLAIN[layer]["depletion"] / 512)
         assert lines_at(axes, "vertical") == {-0.5, 0.5}
         assert np.median(values) in [line.get_xdata()[0] for line in axes.lines]
@@ -203,7 +212,7 @@ def test_a_layer_without_any_cosine_leaves_its_panel_empty() -> None:
     assert [len(points(axes).get_offsets()) for axes in drawn] == [0, sum(QWEN[1].values())]
     plain = dict.fromkeys(PLAIN[0], 0)
     drawn = panels(cosine_scatter(*tables("org/plain", [block(0, plain, without_cosine=4), block(1, PLAIN[1])])[:2]))
-    assert sum(bar.get_height() for bar in drawn[0].containers[0]) == 0
+    assert sum(bar.height for bar in histogram(drawn[0])) == 0
 
 
 def test_panels_of_a_component_begin_a_line() -> None:

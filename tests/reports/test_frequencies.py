@@ -185,7 +185,7 @@ def test_the_figure_against_cosines_shows_every_kept_neuron() -> None:
     figure = frequency_and_cosines(found, DATASET, "org/model")
     points = pa.concat_tables(each.points for each in found)
     for axes, cosine in zip(figure.axes, ("cos_gate_in", "cos_gate_out", "cos_in_out"), strict=False):
-        drawn = axes.collections[0].get_offsets()
+        drawn = figure.artists[0].panels[axes].get_offsets()
         expected = np.column_stack([points[cosine].to_numpy(), points[FREQUENCY].to_numpy()])
         np.testing.assert_allclose(np.sort(drawn, axis=0), np.sort(expected, axis=0))
         assert axes.get_ylim() == (0, 1)

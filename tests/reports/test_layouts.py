@@ -21,14 +21,17 @@ from gated_ray.reports.figures import (
     shared_and_routed,
     training_shares,
 )
-from gated_ray.reports.figures.style import TALLEST
+from gated_ray.reports.figures.panels import layer_panels
+from gated_ray.reports.figures.scales import cosine_scale
+from gated_ray.reports.figures.style import TALLEST, styled
 from gated_ray.reports.frequencies import class_frequencies
 from gated_ray.reports.frequency_table import frequency_table
-from gated_ray.reports.layer_rows import layer_rows
+from gated_ray.reports.layer_rows import LayerRow, layer_rows
 from gated_ray.reports.published_tables import models as published_models
-from gated_ray.reports.quantiles import model_quantiles
+from gated_ray.reports.quantiles import LayerQuantiles, model_quantiles
 from gated_ray.reports.selected_layers import first_quartiles_last
-from tests.reports.layout import assert_tidy, smallest_text
+from gated_ray.vocabulary import IO_CLASSES
+from tests.reports.layout import assert_tidy, smallest_text, texts
 from tests.reports.models import DATASET, FEW, LONG_NAME, PLAIN, expert_layers, frequencies, model, trained
 from tests.reports.synthetic import REVISION, block, tables
 
@@ -117,6 +120,36 @@ def test_the_figure_of_all_models(width: float) -> None:
     figure.draw_without_rendering()
     assert figure.get_figwidth() == width
     assert_tidy(figure)
+
+
+def rows_of(**layers: range) -> list[LayerRow]:
+    """Rows of these components without any neurons: enough to lay figures out."""
+    none = dict.fromkeys(IO_CLASSES, 0)
+    return [LayerRow(layer, name, True, 0, 0, none) for name, numbers in layers.items() for layer in numbers]
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbered"),
+    [
+        (rows_of(mlp=range(80)), False),
+        (rows_of(mlp=range(3), expert=range(3, 92), shared_expert=range(3, 92)), True),
+    ],
+)
+def test_grids_of_very_many_panels(rows: list[LayerRow], numbered: bool) -> None:
+    with styled():
+        figure, panels = layer_panels(rows, LONG_NAME, "across", "up", "A note.")
+        for axes in panels:
+            cosine_scale(axes, across=True, up=True)
+        assert_readable(figure, WIDTH)
+    assert ("The number above a panel is its layer." in texts(figure)) == numbered
+
+
+@pytest.mark.parametrize("width", [WIDTH, COLUMN])
+def test_short_sections_have_room_for_their_names(width: float) -> None:
+    made = [block(0, FEW), *(block(layer, FEW, name) for layer in range(1, 61) for name in ("mlp_1", "shared_expert"))]
+    layers = tables("org/moe", made)[1]
+    empty = [LayerQuantiles(row, {}) for row in layer_rows(layers)]
+    assert_readable(cosine_boxes(empty, layers, width=width), width)
 
 
 def test_untidy_figures_are_found() -> None:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from gated_ray.reports.figures import cosines_and_norms
 from gated_ray.reports.figures.crossing import MOST_POINTS
+from gated_ray.reports.figures.points import PointLayer
 from gated_ray.reports.quantiles import NORMS
 from gated_ray.vocabulary import COSINES, IO_CLASSES, PLAIN_CLASSES
 from tests.reports.layout import texts
@@ -17,7 +18,8 @@ GATED = dict.fromkeys(IO_CLASSES, 20)
 
 def points(axes: Axes) -> np.ndarray:
     """(points, 3): across, up and layer, sorted."""
-    (scatter,) = [artist for artist in axes.collections if hasattr(artist, "get_offsets") and len(artist.get_offsets())]
+    (layer,) = [artist for artist in axes.figure.artists if isinstance(artist, PointLayer)]
+    scatter = layer.panels[axes]
     found = np.column_stack([scatter.get_offsets(), scatter.get_array()])
     return found[np.lexsort(found.T)]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from gated_ray.reports.figures.frame import Frame, say_empty
+from gated_ray.reports.figures.points import PointLayer
 from gated_ray.reports.figures.scales import cosine_scale, length_scale
 from gated_ray.reports.figures.style import COLUMN, COSINE_WORDS, WIDTH
 
@@ -18,6 +18,7 @@ MOST_POINTS = 8_000
 """Most neurons drawn in a panel of all layers: more hide each other."""
 
 _SEED = 0
+_POINT_SIZE = 1.1  # square points
 _TALL, _COLUMN_TALL = 1.45, 0.95  # inches, the height of a panel
 
 
@@ -49,7 +50,7 @@ def crossing(
         frame = replace(frame, columns=len(pairs), column_gap=frame.left, all_ticks=True)
     tall = _TALL if width > COLUMN else _COLUMN_TALL
     figure, panels = frame.lines([tall] * (len(pairs) // frame.columns), len(pairs))
-    drawn = None
+    layer = PointLayer(figure)
     for index, (axes, (name, cosine)) in enumerate(zip(panels, pairs, strict=True)):
         if frame.all_ticks or cosine == cosines[0]:
             axes.set_ylabel(values[name])
@@ -60,21 +61,22 @@ def crossing(
             length_scale(axes, points[name].drop_null().to_numpy())
         else:
             axes.set_ylim(0, 1)
-        drawn = _draw(axes, points, cosine, name) or drawn
-    if drawn is not None:
+        _draw(layer, axes, points, cosine, name)
+    if layer.panels:
+        drawn = next(iter(layer.panels.values()))
         bar = frame.heading_bar(figure, "layer")
         figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=drawn.get_clim(), format="{x:.0f}")
     return figure
 
 
-def _draw(axes: Axes, points: pa.Table, cosine: str, name: str) -> PathCollection | None:
+def _draw(layer: PointLayer, axes: Axes, points: pa.Table, cosine: str, name: str) -> None:
     shown = points.filter(pc.and_(pc.is_valid(points[cosine]), pc.is_valid(points[name])))
     if shown.num_rows == 0:
         say_empty(axes, "no neurons")
-        return None
-    x, y, layers = (shown[column].to_numpy() for column in (cosine, name, "layer"))
+        return
+    across, up, layers = (shown[column].to_numpy() for column in (cosine, name, "layer"))
     last = max(1, int(pc.max(points["layer"]).as_py()))
-    return axes.scatter(x, y, c=layers, s=1.1, linewidths=0, cmap="viridis", vmin=0, vmax=last, rasterized=True)
+    layer.add(axes, across, up, layers, _POINT_SIZE, highest=last)
 
 
 def _thinned(points: pa.Table) -> tuple[pa.Table, str]:

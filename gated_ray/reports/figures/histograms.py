@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from gated_ray.reports.class_names import class_words
 from gated_ray.reports.figures.bars import COLOURS
 from gated_ray.reports.figures.panels import layer_panels, one_panel_each
+from gated_ray.reports.figures.rectangles import draw_rectangles
 from gated_ray.reports.figures.regions import mark_across, region_words, regions
 from gated_ray.reports.figures.scales import cosine_scale
 from gated_ray.reports.figures.style import COSINE_WORDS, WIDTH, styled
@@ -64,7 +65,7 @@ def in_out_histograms(
             cosines = neurons.filter(mine)["cos_in_out"].drop_null().to_numpy()
             counts, _ = np.histogram(cosines, bins=_EDGES)
             shares = counts / max(len(cosines), 1)
-            axes.bar(_MIDDLES, shares, width=0.05, color=_COLOURS)
+            draw_rectangles(axes, _MIDDLES, 0.05, np.zeros(len(shares)), shares, facecolor=_COLOURS, linewidth=0)
             cosine_scale(axes, across=True)
             axes.set(ylim=(0, 1.08 * max(shares.max(), 1e-9)), yticks=())
             if len(cosines):

@@ -16,7 +16,7 @@ _SECOND_HEAD, _COMPONENT = (
     0.24,
 )  # inches: a colour bar's own line in a column; the words above a component's panels
 _LARGEST_SIDE = 2.6  # inches, of a panel where there are few
-_SMALL_SIDE = 0.62  # inches, of panels in which there is no room for "layer 12"
+_SMALL_SIDE = 0.46  # inches, of panels in which there is no room for "layer 12"
 _MOST_COLUMNS, _CROWDED_COLUMNS = 8, 16  # the second where a page would not hold the first
 _NOTE_LINE, _NOTE_LETTER, _TITLE_LETTER = 0.125, 0.044, 0.075  # inches
 _COLOUR_BAR = (1.5, 0.07)  # inches

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from gated_ray.reports.figures.histograms import in_out_histograms
 from gated_ray.reports.figures.panels import heading_axes, layer_panels, one_panel_each
+from gated_ray.reports.figures.points import PointLayer
 from gated_ray.reports.figures.regions import THEORY_LINE, Regions, mark_across, mark_up, region_words, regions
 from gated_ray.reports.figures.scales import cosine_scale
 from gated_ray.reports.figures.style import COSINE_WORDS, WIDTH, styled
@@ -66,8 +67,9 @@ def cosine_scatter(
             _note(rows, shown, layers["expert"].null_count < layers.num_rows),
             width,
         )
+        layer = PointLayer(figure)
         for axes, row, of_panel in zip(panels, rows, shown, strict=True):
-            points = _draw(axes, drawn_neurons(neurons, row))
+            points = _draw(layer, axes, drawn_neurons(neurons, row))
             mark_across(axes, of_panel, "cos_gate_out")
             mark_up(axes, of_panel, "cos_in_out")
         _colour_bar(figure, points, found)
@@ -89,11 +91,11 @@ def drawn_neurons(neurons: pa.Table, row: LayerRow, points: int = POINTS) -> pa.
     return table.take(np.sort(generator.choice(table.num_rows, points, replace=False)))
 
 
-def _draw(axes: Axes, neurons: pa.Table) -> PathCollection:
-    x, y, colour = (neurons[name].to_numpy() for name in ("cos_gate_out", "cos_in_out", "cos_gate_in"))
+def _draw(layer: PointLayer, axes: Axes, neurons: pa.Table) -> PathCollection:
+    across, up, colours = (neurons[name].to_numpy() for name in ("cos_gate_out", "cos_in_out", "cos_gate_in"))
     cosine_scale(axes, across=True, up=True)
     size = _POINT_SIZE * max(1.0, axes.get_window_extent().width / _SMALL_PANEL)
-    return axes.scatter(x, y, c=colour, s=size, linewidths=0, cmap="viridis", vmin=0, vmax=1, rasterized=True)
+    return layer.add(axes, across, up, colours, size, highest=1)
 
 
 def _colour_bar(figure: Figure, points: PathCollection, found: Mapping[tuple[int, str], Regions]) -> None:
