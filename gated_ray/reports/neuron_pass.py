@@ -1,14 +1,13 @@
 """One pass over a model's neurons, layer by layer: what its figures are drawn from, and never the whole model at once."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from gated_ray.errors import StoreError
+from gated_ray.reports.failures import reading
 from gated_ray.reports.figures.scatter import drawn_neurons
 from gated_ray.reports.frequencies import FREQUENCY, LayerFrequencies, layer_frequencies
 from gated_ray.reports.layer_rows import LayerRow
@@ -36,7 +35,7 @@ class NeuronPass:
 
 
 def read_neurons(
-    neurons: ds.Dataset, activations: dict[str, ds.Dataset], rows: Sequence[LayerRow], what: str
+    neurons: ds.Dataset, activations: dict[str, ds.Dataset], rows: Sequence[LayerRow], url: str, model: str
 ) -> NeuronPass:
     """Read one model's neurons (and activations) once, a layer and component at a time.
 
@@ -44,7 +43,7 @@ def read_neurons(
         neurons: schema `NEURONS`, of one model, revision and profile.
         activations: by dataset, schema `ACTIVATIONS` of the same and of that dataset alone; none where the store has none.
         rows: of the model's layers table.
-        what: store and model, for the error.
+        url, model: of the store and the model, for the error.
 
     Raises:
         StoreError: the rows cannot be read.
@@ -53,7 +52,7 @@ def read_neurons(
     frequencies: dict[str, list[LayerFrequencies]] = {name: [] for name in activations}
     for row in rows:
         mine = (pc.field("layer") == row.layer) & (pc.field("component") == row.component)
-        with _reading(what):
+        with reading(url, f"the neurons of {model}"):
             table = neurons.to_table(columns=_COLUMNS, filter=mine)
         drawn.append(drawn_neurons(table, row))
         quantiles.append(layer_quantiles(table, row))
@@ -61,17 +60,8 @@ def read_neurons(
             in_out.append(table.select(_HISTOGRAM_COLUMNS))
             continue
         for name, dataset in activations.items():
-            with _reading(what):
+            with reading(url, f"the neurons of {model}"):
                 active = dataset.to_table(columns=[*KEY_COLUMNS, FREQUENCY], filter=mine)
             frequencies[name].append(layer_frequencies(table, active, row))
     empty = neurons.schema.empty_table().select(_HISTOGRAM_COLUMNS)
     return NeuronPass(pa.concat_tables(drawn), pa.concat_tables([empty, *in_out]), quantiles, frequencies)
-
-
-@contextmanager
-def _reading(what: str) -> Iterator[None]:
-    """A dataset reads when it is asked for rows, so that the store cannot say itself what failed."""
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{what}: cannot read its neurons: {error}") from error

@@ -43,6 +43,6 @@ def _table(store: Store, partition: Partition, url: str) -> str:
             f"For frequencies by IO class, sweep the weights of {partition.model} into {url} too: python -m jobs.sweep"
         )
     activations = {partition.dataset: store.activations(*place, partition.dataset)}
-    read = read_neurons(store.neurons(*place), activations, layer_rows(layers), f"{url}: {partition.model}")
+    read = read_neurons(store.neurons(*place), activations, layer_rows(layers), url, partition.model)
     rows = class_frequencies(read.frequencies[partition.dataset])
     return to_markdown(frequency_table(partition.model, partition.revision, partition.dataset, rows)).rstrip()

@@ -1,8 +1,6 @@
 """The report of a whole store: tables and figures per model, and the figures that compare models and revisions."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pyarrow.compute as pc
 from gated_ray.errors import InputError
 from gated_ray.reports.activations import activations_by_dataset
 from gated_ray.reports.depth_curves import curve_rows
+from gated_ray.reports.failures import writing
 from gated_ray.reports.figures import median_curves, save_figure, training_shares
 from gated_ray.reports.figures.style import WIDTHS
 from gated_ray.reports.figures.training import TRAINING_COLUMNS
@@ -59,14 +58,14 @@ def write_report(settings: ReportSettings) -> Report:
         layers = store.layers(*place)
         rows = layer_rows(layers)
         activations = activations_by_dataset(store, *place)
-        read = read_neurons(store.neurons(*place), activations or {}, rows, f"{settings.store.url}: {name}")
-        with _writing(settings.out):
+        read = read_neurons(store.neurons(*place), activations or {}, rows, settings.store.url, name)
+        with writing(settings.out):
             files += write_model(layers, read, title, out / encode_name(name) / revision, look)
         facts.append(model_facts(title, layers, rows, activations is not None, settings.layers))
         curves.append(curve_rows(layers, store.expert_layers(*place)))
         shares.append(layers.select(TRAINING_COLUMNS))
     several = [name for name, count in Counter(models["model_name"].to_pylist()).items() if count > 1]
-    with _writing(settings.out):
+    with writing(settings.out):
         for name in several:
             mine = pa.concat_tables(table for table in shares if table["model_name"][0].as_py() == name)
             figure = training_shares(mine, models, None, look.vocabulary, look.width)
@@ -93,11 +92,3 @@ def _title(row: dict[str, str | None]) -> str:
     short = short_revision(str(row["model_revision"]))
     asked = row["requested_revision"]
     return f"{row['model_name']} @ {f'{asked} ({short})' if asked and asked != row['model_revision'] else short}"
-
-
-@contextmanager
-def _writing(out: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"out={out}: cannot write {error.filename}: {error.strerror}") from error

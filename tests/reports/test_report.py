@@ -303,7 +303,7 @@ def test_neurons_that_vanish_while_reading_are_a_store_error(tmp_path: Path, mon
         return read_layers(store, *model)
 
     monkeypatch.setattr(Store, "layers", layers_then_gone)
-    with pytest.raises(StoreError, match="org/model: cannot read its neurons"):
+    with pytest.raises(StoreError, match="cannot read the neurons of org/model"):
         write_report(ReportSettings(store=settings, out=str(tmp_path / "out")))
 
 

@@ -1,7 +1,5 @@
 """What `jobs.compare` does: find both sides, compare them, say it as Markdown and write it where asked."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from gated_ray.reports.comparison.transitions import (
     moved,
     require_same_shape,
 )
+from gated_ray.reports.failures import writing
 from gated_ray.reports.layer_rows import LayerRow
 from gated_ray.reports.published_tables import published_name
 from gated_ray.settings import CompareSettings
@@ -70,7 +69,7 @@ def run_compare(settings: CompareSettings) -> Comparison:
         page = published_page(compared, passed_over, settings.vocabulary)
         equal = all(comparison.equal for _, comparison in compared)
     if settings.out is not None:
-        with _writing(settings.out):
+        with writing(settings.out):
             for name, text in {"comparison.md": page, **files}.items():
                 Path(settings.out).mkdir(parents=True, exist_ok=True)
                 (Path(settings.out) / name).write_text(text, encoding="utf-8", newline="\n")
@@ -126,11 +125,3 @@ def _reader(store: Store, side: Side, url: str) -> ReadLayer:
             raise StoreError(f"{url}: cannot read the neurons of {side.model}: {error}") from error
 
     return read
-
-
-@contextmanager
-def _writing(out: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"out={out}: cannot write {error.filename}: {error.strerror}") from error
