@@ -16,6 +16,7 @@ from gated_ray.reports.figures import COLUMN, cosine_scatter
 from gated_ray.reports.published_tables import class_counts
 from gated_ray.reports.report import Report, write_report
 from gated_ray.settings import ProfileSettings, ReportSettings, StoreSettings
+from gated_ray.store.activation_schemas import ACTIVATION_PARTITION_FIELDS
 from gated_ray.store.catalogue import Store
 from gated_ray.store.objects import open_objects
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
@@ -246,18 +247,18 @@ def test_every_figure_comes_out_and_what_is_missing_is_said(
     assert {*TABLES, *named(FIGURES), *named(["median_curves"])} <= names
 
 
+ACTIVATION_PARTITION = [field.name for field in ACTIVATION_PARTITION_FIELDS]
+
+
 def test_activation_statistics_are_reported_once_the_store_has_them(
     quick: None, store: StoreSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     neurons = report_module.open_store(store.url).neurons("org/moe").to_table()
     activations = activations_of(neurons)
 
-    def statistics(_: Store, model: str, revision: str, profile: str) -> ds.Dataset:
-        if model != "org/moe":
-            raise InputError("nothing published")
-        return ds.InMemoryDataset(activations)
-
-    monkeypatch.setattr(Store, "activations", statistics, raising=False)
+    published = pa.table({name: activations[name].unique() for name in ACTIVATION_PARTITION})
+    monkeypatch.setattr(Store, "activation_models", lambda _: published)
+    monkeypatch.setattr(Store, "activations", lambda *_: ds.InMemoryDataset(activations))
     made = write_report(ReportSettings(store=store, out=str(tmp_path)))
     folder = f"org--moe/{REVISION}/frequency-{DATASET}"
     assert {Path(name).name for name in contents(tmp_path) if name.startswith(folder)} == {

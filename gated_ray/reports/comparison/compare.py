@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gated_ray.errors import InputError, StoreError
+from gated_ray.errors import InputError
 from gated_ray.reports.comparison.pages import published_page, transitions_csv, transitions_page
 from gated_ray.reports.comparison.published import PublishedComparison, compare_with_published
 from gated_ray.reports.comparison.sides import (
@@ -26,7 +26,7 @@ from gated_ray.reports.comparison.transitions import (
     moved,
     require_same_shape,
 )
-from gated_ray.reports.failures import writing
+from gated_ray.reports.failures import reading, writing
 from gated_ray.reports.layer_rows import LayerRow
 from gated_ray.reports.published_tables import published_name
 from gated_ray.settings import CompareSettings
@@ -119,9 +119,7 @@ def _reader(store: Store, side: Side, url: str) -> ReadLayer:
 
     def read(row: LayerRow) -> pa.Table:
         mine = (pc.field("layer") == row.layer) & (pc.field("component") == row.component)
-        try:
+        with reading(url, f"the neurons of {side.model}"):
             return neurons.to_table(columns=READ_COLUMNS, filter=mine)
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{url}: cannot read the neurons of {side.model}: {error}") from error
 
     return read
