@@ -30,8 +30,9 @@ demo: setup
 	$(BIN)/python -m jobs.verify store.url=./results
 	$(BIN)/python -m jobs.report store.url=./results out=./results/report
 
+# In two processes: one for all that starts Ray, one for the rest.
 test: setup lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -28,6 +29,17 @@ os.environ |= {
 }
 
 pytest_plugins = ["tests.cluster.fixtures", "tests.servers.fixtures"]
+
+
+_WITH_RAY = {"chaos", "cluster", "jobs", "test_tour.py", "watching"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where two processes share the tests (pytest-xdist): all that starts Ray in one of them, the others file by file."""
+    for item in items:
+        where = item.path.relative_to(Path(__file__).parent)
+        with_ray = where.parts[0] in _WITH_RAY or "ray_session" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("ray" if with_ray else str(where)))
 
 
 @pytest.fixture(autouse=True)

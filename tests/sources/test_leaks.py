@@ -105,7 +105,9 @@ def test_buffers_go_with_their_tensors(hub: HubServer, scattered: Path) -> None:
 
 
 @pytest.mark.usefixtures("pauses")
-@pytest.mark.parametrize("fault", [refuse(500), refuse(429), truncate(1000), error_page], ids=str)
+@pytest.mark.parametrize(
+    "fault", [refuse(500), refuse(429), truncate(1000), error_page], ids=["500", "429", "truncated", "page"]
+)
 @pytest.mark.parametrize("times", [2, 100])
 def test_buffers_go_at_once_after_faults(hub: HubServer, scattered: Path, fault: Fault, times: int) -> None:
     """Without a garbage collection, which comes when it likes: the next layer is read before."""

@@ -72,16 +72,14 @@ def compare_with_published(layers: pa.Table, published: str) -> PublishedCompari
     expected = class_counts(published)
     blocks = _blocks(layers)
     found = {layer: of_layer[0] for layer, of_layer in blocks.items()}
-    missing = [
-        *(f"{layer_words(gone)} missing" for gone in [expected.keys() - found.keys()] if gone),
-        *(f"{layer_words(extra)} not published" for extra in [found.keys() - expected.keys()] if extra),
-        *(
-            f"several MLPs where one was published, in {layer_words(several)}"
-            for several in [_several(blocks)]
-            if several
-        ),
-        *_classes(expected, found),
-    ]
+    missing = []
+    if gone := expected.keys() - found.keys():
+        missing.append(f"{layer_words(gone)} missing")
+    if extra := found.keys() - expected.keys():
+        missing.append(f"{layer_words(extra)} not published")
+    if several := [layer for layer, of_layer in blocks.items() if len(of_layer) > 1]:
+        missing.append(f"several MLPs where one was published, in {layer_words(several)}")
+    missing += _classes(expected, found)
     if unclassed := sum(row["neurons_without_cosine"] or 0 for row in layers.select(_COLUMNS).to_pylist()):
         missing.append(f"{counted(unclassed, 'neuron')} without a class")
     cells = [
@@ -124,10 +122,6 @@ def _blocks(layers: pa.Table) -> dict[int, list[Counts]]:
     for row in rows:
         blocks[first[stack_of(row["component"])] + row["layer"]].append({name: row[name] for name in CLASS_ORDER})
     return dict(blocks)
-
-
-def _several(blocks: Mapping[int, list[Counts]]) -> list[int]:
-    return [layer for layer, of_layer in blocks.items() if len(of_layer) > 1]
 
 
 def _classes(expected: Mapping[int, Mapping[str, int]], found: Mapping[int, Counts]) -> list[str]:

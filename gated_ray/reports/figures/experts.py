@@ -23,8 +23,12 @@ from gated_ray.reports.layer_rows import component_words, heading
 
 _TALL, _COLUMN_TALL = 1.2, 0.8  # inches, the height of a panel
 _TITLE_LINE, _LONG = 0.125, 24  # inches; letters of a class that needs two lines
-_DARKEST = {"orthogonal_output": "#3B3B3B", "proportional_change": "#7A5C00", "conditional_depletion": "#16507F"}
-_DARKEST |= {"conditional_enrichment": "#8F2A0B"}
+_DARKEST = {
+    "conditional_enrichment": "#8F2A0B",
+    "proportional_change": "#7A5C00",
+    "orthogonal_output": "#3B3B3B",
+    "conditional_depletion": "#16507F",
+}
 """Where the scales of classes end whose own colour is pale."""
 _MISSING = "#F3EFE6"
 _SHARED, _ROUTED = "#D55E00", "#0072B2"
