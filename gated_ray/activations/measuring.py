@@ -80,7 +80,7 @@ class Measurer:
     ) -> dict[BlockPlace, NeuronStatistics]:
         found: dict[BlockPlace, NeuronStatistics] = {}
         lengths = [len(document) for document in documents]
-        for batch in batches(lengths, self.most_tokens, pads=self.runner.pads):
+        for batch in batches(lengths, self.most_tokens, pads=self.runner.pads, turns=self.runner.turns):
             rows = first + torch.tensor(batch, dtype=torch.int64)
 
             def take(captured: Captured, rows: torch.Tensor = rows) -> None:

@@ -1,7 +1,8 @@
 """How a model is run over documents: one interface, and the way that keeps the whole model on the device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -36,6 +37,10 @@ class Runner(Protocol):
     def pads(self) -> bool:
         """Whether documents of different lengths may share a batch."""
 
+    @property
+    def turns(self) -> Sequence[int]:
+        """Lengths beyond which documents share no batch with shorter ones, ascending."""
+
     def run(self, documents: Sequence[Sequence[int]], sink: Sink, *, with_post: bool = False) -> None:
         """Run one batch and hand over what every block computed.
 
@@ -55,6 +60,7 @@ class WholeModel:
 
     A causal model reads real tokens alike whatever stands to their right, with the fastest attention and no mask; others are
     given a mask; where that does not do either, documents of one length go together. Which, `choose_padding` finds by trying.
+    But with LongRoPE the longest document says how the whole batch is read, which no short ones tell.
     """
 
     live: LiveModel
@@ -79,6 +85,10 @@ class WholeModel:
     @property
     def context(self) -> int | None:
         return self.live.context
+
+    @cached_property
+    def turns(self) -> Sequence[int]:
+        return longrope_turns(self.live.model.config.to_dict())
 
     def run(self, documents: Sequence[Sequence[int]], sink: Sink, *, with_post: bool = False) -> None:
         lengths = [len(document) for document in documents]
@@ -130,6 +140,16 @@ def choose_padding(runner: WholeModel) -> None:
         if all(_close(alone[place], together.get(place), runner.live.model.dtype) for place in alone):
             return
     runner._pads = runner.masks = False
+
+
+def longrope_turns(config: Mapping[str, Any]) -> list[int]:
+    """Lengths beyond which a model with LongRoPE (Phi-3, say) takes its other frequencies, for all documents of a batch."""
+    found: set[int] = set()
+    if config.get("rope_type") == "longrope":
+        found.add(int(config["original_max_position_embeddings"]))
+    for value in config.values():
+        found |= set(longrope_turns(value)) if isinstance(value, Mapping) else set()
+    return sorted(found)
 
 
 def _document(length: int, vocabulary: int) -> list[int]:

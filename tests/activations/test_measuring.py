@@ -14,6 +14,7 @@ from gated_ray.activations.batches import batches
 from gated_ray.activations.capture import Sink
 from gated_ray.activations.checking import formulas_of
 from gated_ray.errors import CheckpointError, InputError, UnsupportedError
+from gated_ray.vocabulary import QUADRANTS
 from tests.activations.taking import Taker
 from tests.checkpoints.tiny import tiny_checkpoint
 from tests.conformance.tiny_models import save_tiny
@@ -33,6 +34,13 @@ def test_batches_hold_documents_of_like_length() -> None:
     assert list(batches(lengths, 12, pads=True)) == [[1], [3], [5, 0, 6], [4]]
     assert list(batches([2, 3, 3, 2], 100, pads=False)) == [[1, 2], [0, 3]]
     assert list(batches([50, 1], 10, pads=True)) == [[0], [1]]
+    assert list(batches([5, 4, 3, 2], 100, pads=True, turns=[2, 4])) == [[0], [1, 2], [3]]
+
+
+def test_batches_of_short_documents_are_not_without_end() -> None:
+    """What is worked out for each of 4,096 documents of one token would take 600 bytes a neuron."""
+    assert max(map(len, batches([1] * 5000, 4096, pads=True))) == 128
+    assert max(map(len, batches([1] * 5000, 16, pads=True))) == 8
 
 
 def limited(run: Callable[..., None], most: int, sizes: list[int], error: Exception) -> Callable[..., None]:
@@ -145,6 +153,27 @@ def test_how_models_are_padded_is_found_by_trying(tmp_path: Path) -> None:
     assert (lambda runner: (runner.pads, runner.masks))(Taker(tmp_path / "bert").runner) == (True, True)
     save_tiny("paligemma", tmp_path / "prefix")  # tokens of a prefix see those that follow, padding too
     assert not Taker(tmp_path / "prefix").runner.pads
+
+
+def test_long_documents_with_longrope_change_no_others(tmp_path: Path) -> None:
+    """One document beyond the original context turns the whole batch to other frequencies."""
+    rope = {
+        "rope_type": "longrope",
+        "rope_theta": 10_000.0,
+        "factor": 4.0,
+        "short_factor": [1.0] * 4,
+        "long_factor": [8.0] * 4,
+        "original_max_position_embeddings": 16,
+    }
+    tiny_checkpoint(tmp_path, "llama", rope_parameters=rope)
+    taker = Taker(tmp_path, top=3)
+    assert (taker.runner.pads, taker.runner.turns) == (True, [16])
+    documents = [[(7 * row + 3 * at) % 40 for at in range(length)] for row, length in enumerate((20, 12, 10, 17, 16))]
+    alone, together = taker.tables(documents, most_tokens=1)[0], taker.tables(documents, most_tokens=1000)[0]
+    for name in QUADRANTS:
+        assert alone[f"{name}_freq"].equals(together[f"{name}_freq"])
+        means = (table[f"{name}_mean_post"] for table in (alone, together))
+        np.testing.assert_allclose(*means, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
 def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None:
