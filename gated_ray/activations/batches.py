@@ -10,9 +10,7 @@ _FEW = 8
 """Documents that any batch may have."""
 
 
-def batches(
-    lengths: Sequence[int], most_tokens: int, *, pads: bool, turns: Sequence[int] = ()
-) -> Iterator[list[int]]:
+def batches(lengths: Sequence[int], most_tokens: int, *, pads: bool, turns: Sequence[int] = ()) -> Iterator[list[int]]:
     """Numbers of the documents of each batch, the longest first; documents without tokens are in none.
 
     Args:

@@ -1,6 +1,7 @@
 """How a model is run over documents: one interface, and the way that keeps the whole model on the device."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -128,18 +129,29 @@ def whole_model(live: LiveModel, device: torch.device, ref: str) -> WholeModel:
 
 
 def choose_padding(runner: WholeModel) -> None:
-    """Set how a model is padded: the first way in which a document's numbers are those that it has alone."""
+    """Set how a model is padded: the first way in which a document's numbers are those that it has alone.
+
+    Raises:
+        UnsupportedError: there is none, not even among documents of one length.
+    """
     short, long = _document(5, runner.vocabulary), _document(9, runner.vocabulary)
     alone = _values(runner, [short])
+
+    def holds(other: Sequence[int]) -> bool:
+        together = _values(runner, [other, short])
+        return all(_close(alone[place], together.get(place), runner.live.model.dtype) for place in alone)
+
     for masks in (False, True):
         runner._pads, runner.masks = True, masks
-        try:
-            together = _values(runner, [long, short])
-        except UnsupportedError:
-            continue
-        if all(_close(alone[place], together.get(place), runner.live.model.dtype) for place in alone):
-            return
+        with suppress(UnsupportedError):
+            if holds(long):
+                return
     runner._pads = runner.masks = False
+    if not holds(long[: len(short)]):
+        raise UnsupportedError(
+            f"{runner.ref}: what {type(runner.live.model).__name__} computes for a document depends on the others of its batch; "
+            "activation statistics are not defined for it"
+        )
 
 
 def longrope_turns(config: Mapping[str, Any]) -> list[int]:
@@ -171,7 +183,8 @@ def _values(runner: WholeModel, documents: Sequence[Sequence[int]]) -> dict[Bloc
 
 
 def _close(one: torch.Tensor, other: torch.Tensor | None, dtype: torch.dtype) -> bool:
-    """Whether these differ by no more than other shapes of a batch make of rounding."""
-    if other is None or one.shape != other.shape:
+    """Whether these differ by no more than other shapes of a batch make of rounding; what is not finite is so in both."""
+    if other is None or one.shape != other.shape or not one.isfinite().equal(other.isfinite()):
         return False
+    one, other = (each.nan_to_num(0.0, 0.0, 0.0) for each in (one, other))
     return bool((one - other).abs().max() <= _ROUNDING[dtype] * one.abs().max())

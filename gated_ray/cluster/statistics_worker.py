@@ -124,8 +124,8 @@ class StatisticsWorker:
             "committing": time.monotonic() - measured,
         }
 
-    def _count(self, tokens: int) -> None:
-        self._tokens += tokens
+    def _count(self, done: int) -> None:
+        self._tokens = done
 
     def _model(self, work: ShardWork) -> _Running:
         """The shard's model, loaded where it is not the one that is kept."""

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 
 from gated_ray.activations.batches import batches
 from gated_ray.activations.capture import Sink
 from gated_ray.activations.checking import formulas_of
+from gated_ray.activations.running import choose_padding
 from gated_ray.errors import CheckpointError, InputError, UnsupportedError
 from gated_ray.vocabulary import QUADRANTS
 from tests.activations.taking import Taker
@@ -74,8 +76,10 @@ def test_batches_are_halved_where_memory_does_not_suffice(
     monkeypatch.setattr(taker.runner, "run", limited(taker.runner.run, 10, sizes, error))
     taker.said.clear()
     measurer = taker.measurer(40)
-    found = measurer.measure(DOCUMENTS, 0)
+    told: list[int] = []
+    found = measurer.measure(DOCUMENTS, 0, told.append)
     assert measurer.most_tokens == 10
+    assert max(told) == told[-1] == 20  # what was thrown away is not counted twice
     assert [line.partition(": out of memory; ")[2] for line in taker.said] == [
         "going on with batches of 20 tokens",
         "going on with batches of 10 tokens",
@@ -125,7 +129,9 @@ def test_a_neuron_that_is_not_a_number_is_counted(tmp_path: Path) -> None:
     sound = Taker(tmp_path).tables(DOCUMENTS)[0].to_pandas()
     tensors[name][5] = torch.nan
     save_file(tensors, path, {"format": "pt"})
-    rows = Taker(tmp_path).tables(DOCUMENTS)[0].to_pandas()
+    taker = Taker(tmp_path)
+    assert taker.runner.pads
+    rows = taker.tables(DOCUMENTS)[0].to_pandas()
     odd = rows.query("layer == 1 and neuron == 5").iloc[0]
     assert (odd["tokens"], odd["nan_tokens"], odd["gate_positive_freq"]) == (20, 20, 0)
     assert np.isnan(odd["gate+_in+_mean_post"])
@@ -153,6 +159,27 @@ def test_how_models_are_padded_is_found_by_trying(tmp_path: Path) -> None:
     assert (lambda runner: (runner.pads, runner.masks))(Taker(tmp_path / "bert").runner) == (True, True)
     save_tiny("paligemma", tmp_path / "prefix")  # tokens of a prefix see those that follow, padding too
     assert not Taker(tmp_path / "prefix").runner.pads
+
+
+def test_a_model_whose_documents_depend_on_each_other_is_refused(tmp_path: Path) -> None:
+    """Not even documents of one length may share a batch: as where experts choose tokens, or the first of a batch count."""
+    tiny_checkpoint(tmp_path, "llama")
+    runner = Taker(tmp_path).runner
+    mixed = runner.live.model.get_input_embeddings()
+    mixed.register_forward_hook(lambda _module, _args, output: output + output.roll(1, 0))
+    with pytest.raises(UnsupportedError, match="LlamaModel computes for a document depends on the others of its batch"):
+        choose_padding(runner)
+
+
+def test_hooks_of_others_stay(tmp_path: Path) -> None:
+    """accelerate puts a forward of its own on every module of a model that it spreads."""
+    save_tiny("mixtral", tmp_path)
+    taker = Taker(tmp_path)
+    (module, *_) = (each for each in taker.runner.live.model.modules() if hasattr(each, "gate_up_proj"))
+    add_hook_to_module(module, AlignDevicesHook(execution_device="cpu"))
+    theirs = vars(module)["forward"]
+    taker.shard([[1, 2, 3]])
+    assert vars(module)["forward"] is theirs
 
 
 def test_long_documents_with_longrope_change_no_others(tmp_path: Path) -> None:
