@@ -47,7 +47,9 @@ def plan_statistics(reference: str, settings: ActivationsSettings, objects: Obje
     check_runnable(checkpoint, architecture)
     with _one_at_a_time:
         tokens = _tokens(checkpoint, settings, objects)
-        claim_statistics(objects, tokens.name, settings.profile.name, settings.statistics)
+        claim_statistics(
+            objects, tokens.name, settings.profile.name, settings.statistics, write=not settings.dry_run
+        )
     partition = Partition(checkpoint.name, checkpoint.revision(), settings.profile.name, tokens.name)
     blocks, top = architecture.blocks, settings.statistics.top
     identity = model_identity(settings.profile, blocks) | {
@@ -93,9 +95,9 @@ def _tokens(checkpoint: Checkpoint, settings: ActivationsSettings, objects: Obje
         return token_dataset(objects, data, None)
     tokenizer = load_tokenizer(checkpoint)
     vocabulary = vocabulary_of(checkpoint.config)
-    if vocabulary is not None and tokenizer.size > vocabulary:
+    if vocabulary is not None and tokenizer.plain_size > vocabulary:
         raise InputError(
-            f"{ref}: its tokenizer has {tokenizer.size:,} tokens, but its embedding (vocab_size) {vocabulary:,}; it is the "
+            f"{ref}: its tokenizer has {tokenizer.plain_size:,} tokens, but its embedding (vocab_size) {vocabulary:,}; it is the "
             "tokenizer of another model"
         )
     if data.tokens is not None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,33 @@ def test_other_settings_under_one_name_are_refused(tmp_path: Path) -> None:
         "activation statistics over 'ids' under profile 'paper' with other settings: top is 16 there and 8 here"
         in message
     )
+
+
+def test_a_dry_run_binds_nobody(tmp_path: Path) -> None:
+    data, refs = given(tmp_path, [[1, 2, 3]]), [f"{TINY}@main"]
+    tried = settings_of(tmp_path / "store", refs, data, statistics=StatisticsSettings(top=8), dry_run=True)
+    (model,) = run_activations(replace(tried, profile=ProfileSettings(regions="exact"))).models
+    assert (model.units_left, model.size_left) == (1, 3)
+    assert messages(run_activations(settings_of(tmp_path / "store", refs, data))) == []
+    assert "top is 16 there and 8 here" in messages(run_activations(tried))[0]  # now it would not do
+
+
+def test_a_token_without_an_embedding_is_no_matter_until_a_text_has_it(texts: Path, tmp_path: Path) -> None:
+    """As of Gemma-3 1B, whose tokenizer has one more for pictures."""
+    model = tmp_path / "model"
+    shutil.copytree(f"{TINY}/main", model)
+    document = json.loads((model / "tokenizer.json").read_text())
+    document["added_tokens"].append({**document["added_tokens"][0], "id": 2048, "content": "<picture>"})
+    (model / "tokenizer.json").write_text(json.dumps(document))
+    data = DataSettings(text=str(texts), max_length=16, max_tokens=100)
+    assert messages(run_activations(settings_of(tmp_path / "store", [model], data))) == []
+    (tmp_path / "odd.jsonl").write_text('{"text": "a <picture>"}\n')
+    odd = DataSettings(text=str(tmp_path / "odd.jsonl"))
+    (message,) = messages(run_activations(settings_of(tmp_path / "store", [model], odd)))
+    assert "token id 2048" in message
+    tiny_checkpoint(model, "llama")  # has 40
+    (message,) = messages(run_activations(settings_of(tmp_path / "store", [model], data)))
+    assert "has 2,048 tokens, but its embedding (vocab_size) 40; it is the tokenizer of another model" in message
 
 
 def test_one_bad_model_does_not_stop_the_others(tmp_path: Path) -> None:
