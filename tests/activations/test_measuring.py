@@ -182,6 +182,21 @@ def test_hooks_of_others_stay(tmp_path: Path) -> None:
     assert vars(module)["forward"] is theirs
 
 
+def test_tensors_that_the_class_leaves_out_are_named(tmp_path: Path) -> None:
+    """Biases in a model that calls itself a Llama, say: without them it computes something else, and nothing fails."""
+    from safetensors.torch import load_file, save_file
+
+    tiny_checkpoint(tmp_path, "llama")
+    assert Taker(tmp_path).runner.live.unused == ()  # its head is left out on purpose
+    path = tmp_path / "model.safetensors"
+    more = {f"model.layers.1.self_attn.{name}": torch.ones(8) for name in ("q_proj.bias", "rotary_emb.inv_freq")} | {
+        "mtp.layers.0.norm.weight": torch.ones(8)
+    }
+    save_file(load_file(path) | more, path, {"format": "pt"})
+    (unused,) = Taker(tmp_path).runner.live.unused
+    assert unused.endswith("layers.1.self_attn.q_proj.bias")
+
+
 def test_long_documents_with_longrope_change_no_others(tmp_path: Path) -> None:
     """One document beyond the original context turns the whole batch to other frequencies."""
     rope = {
