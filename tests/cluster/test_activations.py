@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -138,7 +139,12 @@ def check_numbers(store: Path) -> None:
         if "_mean_" not in name:
             assert ours[name].to_pylist() == activations[name].to_pylist(), name
     shown = opened.examples(revision=row["model_revision"]).to_table()
-    assert shown.select(["neuron", "document", "position"]).equals(examples.select(["neuron", "document", "position"]))
+    ours, theirs = (table.to_pandas() for table in (shown, examples))
+    place = ["layer", "neuron", "quadrant", "quantity", "rank"]
+    assert ours[place].astype(str).equals(theirs[place].astype(str))
+    np.testing.assert_allclose(ours["value"], theirs["value"], rtol=1e-5, atol=1e-6)
+    other = (ours[["document", "position"]] != theirs[["document", "position"]]).any(axis=1)
+    assert other.mean() < 1e-3  # other batches round otherwise: of values this close either may be first
     example = shown.slice(1000, 1).to_pylist()[0]
     document = tokens.slice(example["document"], 1).to_pylist()[0]
     start = document["starts"][example["position"]]
