@@ -65,6 +65,8 @@ def test_the_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         printed = capsys.readouterr().out
     assert compared == 5
     assert {path.name for path in (tmp_path / "results" / "report").iterdir()} == {
+        "atlas",
+        "index.html",
         "median_curves.pdf",
         "median_curves.png",
         "tiny-docs-llama",

@@ -178,10 +178,14 @@ class Capture:
                 self._check_written(wire, written, type(module).forward(module, hidden, chosen, weights))
             return written
 
+        before = vars(module).get("forward")  # of a model that is spread over GPUs, accelerate's
         module.forward = forward
 
         def undo() -> None:
-            del module.forward  # the class's own shows again
+            if before is None:
+                del module.forward  # the class's own shows again
+            else:
+                module.forward = before
 
         return undo
 

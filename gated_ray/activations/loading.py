@@ -1,8 +1,9 @@
 """A checkpoint as a live `transformers` model: its class by config.json, its weights as the byte plane reads them, no file left."""
 
 import json
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,14 @@ class LiveModel:
         blocks: every block with its stored tensors, on the CPU.
         vocabulary: rows of the embedding: token ids must be below.
         context: most tokens of a document that the config allows, None where it sets no limit.
+        unused: tensors of the blocks' layers that the model's class has no place for: it leaves out what they do.
     """
 
     model: PreTrainedModel
     blocks: tuple[LoadedBlock, ...]
     vocabulary: int
     context: int | None
+    unused: tuple[str, ...]
 
 
 def load_model(
@@ -64,7 +67,7 @@ def load_model(
         origin = open_origin(checkpoint.location)
         read = read_tensors(origin, [TensorSlice(each) for each in checkpoint.tensors.values()])
         tensors = {part.record.name: tensor for part, tensor in read.items()}
-        model = _with_weights(config, tensors, dtype, gpus, ref)
+        model, unexpected = _with_weights(config, tensors, dtype, gpus, ref)
     model.train(False).requires_grad_(False)
     if gpus <= 1:
         torch.nn.Module.to(model, device)
@@ -72,7 +75,9 @@ def load_model(
         LoadedBlock(block, {part: _cut(tensors[part.record.name], part) for part in block.slices}, {})
         for block in architecture.blocks
     )
-    return LiveModel(model, blocks, _vocabulary(model, ref), context_of(checkpoint.config))
+    layers = tuple({_layer(block.w_in.name) for block in architecture.blocks})
+    unused = tuple(sorted(name for name in unexpected if (layer := _layer(name)) and _ends_with(layers, layer)))
+    return LiveModel(model, blocks, _vocabulary(model, ref), context_of(checkpoint.config), unused)
 
 
 def check_runnable(checkpoint: Checkpoint, architecture: Architecture) -> None:
@@ -130,10 +135,10 @@ def _config(checkpoint: Checkpoint) -> Any:
 
 def _with_weights(
     config: Any, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype, gpus: int, ref: str
-) -> PreTrainedModel:
+) -> tuple[PreTrainedModel, Collection[str]]:
     """The base model with all its weights: made as such, or as part of the class that config.json names.
 
-    transformers knows the names of some checkpoints only for the latter.
+    And the tensors that it has no place for. transformers knows the names of some checkpoints only for the latter.
     """
     placing: dict[str, Any] = {"device_map": "auto"} if gpus > 1 else {}
     refusal: Exception | None = None
@@ -151,7 +156,7 @@ def _with_weights(
         missing = sorted(report["missing_keys"]) + sorted(str(each) for each in report["mismatched_keys"])
         if not missing:
             base: PreTrainedModel = model.base_model
-            return base
+            return base, report["unexpected_keys"]
         refusal = refusal or CheckpointError(
             f"{ref}: {model_class.__name__} of transformers {transformers.__version__} finds no weights for {_list(missing)}"
         )
@@ -186,6 +191,17 @@ def _cut(tensor: torch.Tensor, part: TensorSlice) -> torch.Tensor:
     if part.first is None or part.count is None:
         return tensor
     return tensor[part.first : part.first + part.count]
+
+
+def _layer(name: str) -> str:
+    """The tensor's name up to its first number; empty without one."""
+    found = re.match(r"(?:.*?\.)?\d+\.", name)
+    return found[0] if found else ""
+
+
+def _ends_with(layers: Collection[str], layer: str) -> bool:
+    """Whether it is one of them; base models leave out the first part of a name."""
+    return any(f".{each}".endswith(f".{layer}") for each in layers)
 
 
 def _said(error: Exception) -> str:

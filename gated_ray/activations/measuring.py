@@ -50,7 +50,7 @@ class Measurer:
         Args:
             documents: token ids, none longer than the model's context.
             first: row of the first of them in the token dataset; the others follow.
-            told: told after each batch how many tokens it had.
+            told: told after each batch how many tokens are done; fewer than before where batches had to be halved.
 
         Raises:
             InputError: a token id that the embedding does not have.
@@ -79,15 +79,16 @@ class Measurer:
         self, documents: Sequence[Sequence[int]], first: int, told: Callable[[int], None]
     ) -> dict[BlockPlace, NeuronStatistics]:
         found: dict[BlockPlace, NeuronStatistics] = {}
-        lengths = [len(document) for document in documents]
-        for batch in batches(lengths, self.most_tokens, pads=self.runner.pads):
+        lengths, done = [len(document) for document in documents], 0
+        for batch in batches(lengths, self.most_tokens, pads=self.runner.pads, turns=self.runner.turns):
             rows = first + torch.tensor(batch, dtype=torch.int64)
 
             def take(captured: Captured, rows: torch.Tensor = rows) -> None:
                 self._take(captured, rows, found)
 
             self.runner.run([documents[number] for number in batch], take)
-            told(sum(lengths[number] for number in batch))
+            done += sum(lengths[number] for number in batch)
+            told(done)
         return found
 
     def _take(self, captured: Captured, rows: torch.Tensor, found: dict[BlockPlace, NeuronStatistics]) -> None:

@@ -1,7 +1,9 @@
 """How a model is run over documents: one interface, and the way that keeps the whole model on the device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -36,6 +38,10 @@ class Runner(Protocol):
     def pads(self) -> bool:
         """Whether documents of different lengths may share a batch."""
 
+    @property
+    def turns(self) -> Sequence[int]:
+        """Lengths beyond which documents share no batch with shorter ones, ascending."""
+
     def run(self, documents: Sequence[Sequence[int]], sink: Sink, *, with_post: bool = False) -> None:
         """Run one batch and hand over what every block computed.
 
@@ -55,6 +61,7 @@ class WholeModel:
 
     A causal model reads real tokens alike whatever stands to their right, with the fastest attention and no mask; others are
     given a mask; where that does not do either, documents of one length go together. Which, `choose_padding` finds by trying.
+    But with LongRoPE the longest document says how the whole batch is read, which no short ones tell.
     """
 
     live: LiveModel
@@ -79,6 +86,10 @@ class WholeModel:
     @property
     def context(self) -> int | None:
         return self.live.context
+
+    @cached_property
+    def turns(self) -> Sequence[int]:
+        return longrope_turns(self.live.model.config.to_dict())
 
     def run(self, documents: Sequence[Sequence[int]], sink: Sink, *, with_post: bool = False) -> None:
         lengths = [len(document) for document in documents]
@@ -118,18 +129,39 @@ def whole_model(live: LiveModel, device: torch.device, ref: str) -> WholeModel:
 
 
 def choose_padding(runner: WholeModel) -> None:
-    """Set how a model is padded: the first way in which a document's numbers are those that it has alone."""
+    """Set how a model is padded: the first way in which a document's numbers are those that it has alone.
+
+    Raises:
+        UnsupportedError: there is none, not even among documents of one length.
+    """
     short, long = _document(5, runner.vocabulary), _document(9, runner.vocabulary)
     alone = _values(runner, [short])
+
+    def holds(other: Sequence[int]) -> bool:
+        together = _values(runner, [other, short])
+        return all(_close(alone[place], together.get(place), runner.live.model.dtype) for place in alone)
+
     for masks in (False, True):
         runner._pads, runner.masks = True, masks
-        try:
-            together = _values(runner, [long, short])
-        except UnsupportedError:
-            continue
-        if all(_close(alone[place], together.get(place), runner.live.model.dtype) for place in alone):
-            return
+        with suppress(UnsupportedError):
+            if holds(long):
+                return
     runner._pads = runner.masks = False
+    if not holds(long[: len(short)]):
+        raise UnsupportedError(
+            f"{runner.ref}: what {type(runner.live.model).__name__} computes for a document depends on the others of its batch; "
+            "activation statistics are not defined for it"
+        )
+
+
+def longrope_turns(config: Mapping[str, Any]) -> list[int]:
+    """Lengths beyond which a model with LongRoPE (Phi-3, say) takes its other frequencies, for all documents of a batch."""
+    found: set[int] = set()
+    if config.get("rope_type") == "longrope":
+        found.add(int(config["original_max_position_embeddings"]))
+    for value in config.values():
+        found |= set(longrope_turns(value)) if isinstance(value, Mapping) else set()
+    return sorted(found)
 
 
 def _document(length: int, vocabulary: int) -> list[int]:
@@ -151,7 +183,8 @@ def _values(runner: WholeModel, documents: Sequence[Sequence[int]]) -> dict[Bloc
 
 
 def _close(one: torch.Tensor, other: torch.Tensor | None, dtype: torch.dtype) -> bool:
-    """Whether these differ by no more than other shapes of a batch make of rounding."""
-    if other is None or one.shape != other.shape:
+    """Whether these differ by no more than other shapes of a batch make of rounding; what is not finite is so in both."""
+    if other is None or one.shape != other.shape or not one.isfinite().equal(other.isfinite()):
         return False
+    one, other = (each.nan_to_num(0.0, 0.0, 0.0) for each in (one, other))
     return bool((one - other).abs().max() <= _ROUNDING[dtype] * one.abs().max())

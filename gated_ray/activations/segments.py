@@ -29,6 +29,8 @@ _TILE_ELEMENTS = 1 << 17
 """Of a document's tokens and neurons, done at a time where nothing is fused: its temporaries stay in cache (measured: a third
 of the time of whole batches)."""
 _TILE_NEURONS = 256
+_MOST_COMPILED = 64
+"""Of all formulas, layouts of tensors, and batches with one document or more: torch gives up compiling after 8, for all."""
 
 
 class Segments(NamedTuple):
@@ -114,7 +116,10 @@ def segment_kernel(formula: Formula, *, fused: bool) -> Kernel:
 
     def kernel(g: torch.Tensor, u: torch.Tensor, position: torch.Tensor) -> Segments:
         act = None if formula.is_elementwise else formula.gate_factor(g.float())
-        return run(g, u, position, act) if fused else _in_tiles(run, g, u, position, act)
+        if not fused or g.shape[1] == 1:  # which would be compiled once more, for little
+            return _in_tiles(given, g, u, position, act)
+        with torch._dynamo.config.patch(recompile_limit=_MOST_COMPILED):
+            return run(g, u, position, act)
 
     return kernel
 

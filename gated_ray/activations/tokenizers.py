@@ -59,11 +59,14 @@ class Tokenizer:
         digest: first 12 hex digits of SHA-256 over its class, and the names and contents of its files: equal ones make equal
             tokens.
         size: number of ids, which is one more than the largest.
+        plain_size: the same without tokens that were added to the vocabulary, which some models have no embedding for (Gemma-3
+            1B for the place of a picture).
         added: special tokens that it adds to every document.
     """
 
     digest: str
     size: int
+    plain_size: int
     added: int
     _loaded: "PreTrainedTokenizerBase" = field(repr=False)
 
@@ -108,8 +111,11 @@ def load_tokenizer(checkpoint: Placed) -> Tokenizer:
             (Path(folder) / name).write_bytes(content)
         loaded = _load(folder, digested, ref)
     loaded.truncation_side = "right"
-    size = 1 + max(loaded.get_vocab().values(), default=-1)
-    return Tokenizer(_digest(type(loaded).__name__, digested), size, loaded.num_special_tokens_to_add(), loaded)
+    ids = loaded.get_vocab()
+    size = 1 + max(ids.values(), default=-1)
+    plain_size = 1 + max((ids[token] for token in ids.keys() - loaded.get_added_vocab().keys()), default=-1)
+    digest = _digest(type(loaded).__name__, digested)
+    return Tokenizer(digest, size, plain_size, loaded.num_special_tokens_to_add(), loaded)
 
 
 def _read_files(checkpoint: Placed) -> dict[str, bytes]:

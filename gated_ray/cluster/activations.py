@@ -25,7 +25,7 @@ from gated_ray.errors import InputError
 from gated_ray.settings import ActivationsSettings
 from gated_ray.store.keys import Partition
 from gated_ray.store.objects import Objects, open_objects
-from gated_ray.store.profiles import claim_profile
+from gated_ray.store.profiles import claim_profile, read_profile
 
 _WAIT_SECONDS = 1.0
 
@@ -51,7 +51,8 @@ def run_activations(settings: ActivationsSettings) -> SweepResult:
     objects = open_objects(settings.store)
     settings = replace(settings, store=replace(settings.store, url=objects.url))  # absolute, for workers elsewhere
     objects.check_writable()
-    claim_profile(objects, settings.profile)
+    if not settings.dry_run or read_profile(objects, settings.profile.name):  # a known one is compared, not written
+        claim_profile(objects, settings.profile)
     if settings.dry_run:
         return _dry_run(settings, objects)
     with events_alone_on_stdout() if settings.log == "json" else nullcontext(), stopping() as stop:

@@ -18,6 +18,7 @@ from gated_ray.architectures.finding import Architecture, find_architecture
 from gated_ray.cluster.identity import model_identity
 from gated_ray.cluster.plan import ModelPlan
 from gated_ray.cluster.shards import ModelToRun, PublishingStatistics, ShardWork
+from gated_ray.cluster.work import IN_FLIGHT
 from gated_ray.errors import InputError
 from gated_ray.settings import STATISTICS_VERSION, ActivationsSettings
 from gated_ray.sources.checkpoint import Checkpoint, open_checkpoint
@@ -47,7 +48,7 @@ def plan_statistics(reference: str, settings: ActivationsSettings, objects: Obje
     check_runnable(checkpoint, architecture)
     with _one_at_a_time:
         tokens = _tokens(checkpoint, settings, objects)
-        claim_statistics(objects, tokens.name, settings.profile.name, settings.statistics)
+        claim_statistics(objects, tokens.name, settings.profile.name, settings.statistics, write=not settings.dry_run)
     partition = Partition(checkpoint.name, checkpoint.revision(), settings.profile.name, tokens.name)
     blocks, top = architecture.blocks, settings.statistics.top
     identity = model_identity(settings.profile, blocks) | {
@@ -61,7 +62,8 @@ def plan_statistics(reference: str, settings: ActivationsSettings, objects: Obje
     parts = parts_of(blocks, top)
     model = ModelToRun.pack(checkpoint, architecture, f"{partition.path} {settings.statistics.dtype}")
     parameters = sum(prod(tensor.shape) for tensor in checkpoint.tensors.values())
-    resident = _resident(checkpoint, architecture, parameters, settings)
+    most_tokens = max(shard.tokens for shard in tokens.shards)
+    resident = _resident(checkpoint, architecture, parameters, most_tokens, settings)
     all_work = tuple(
         ShardWork(
             partition=partition,
@@ -93,9 +95,9 @@ def _tokens(checkpoint: Checkpoint, settings: ActivationsSettings, objects: Obje
         return token_dataset(objects, data, None)
     tokenizer = load_tokenizer(checkpoint)
     vocabulary = vocabulary_of(checkpoint.config)
-    if vocabulary is not None and tokenizer.size > vocabulary:
+    if vocabulary is not None and tokenizer.plain_size > vocabulary:
         raise InputError(
-            f"{ref}: its tokenizer has {tokenizer.size:,} tokens, but its embedding (vocab_size) {vocabulary:,}; it is the "
+            f"{ref}: its tokenizer has {tokenizer.plain_size:,} tokens, but its embedding (vocab_size) {vocabulary:,}; it is the "
             "tokenizer of another model"
         )
     if data.tokens is not None:
@@ -104,20 +106,26 @@ def _tokens(checkpoint: Checkpoint, settings: ActivationsSettings, objects: Obje
 
 
 def _resident(
-    checkpoint: Checkpoint, architecture: Architecture, parameters: int, settings: ActivationsSettings
+    checkpoint: Checkpoint, architecture: Architecture, parameters: int, most_tokens: int, settings: ActivationsSettings
 ) -> int:
-    """Bytes: the weights as they are stored and as they run, the statistics, and a batch's values in a few layers."""
+    """Bytes: the weights as they are stored and as they run, two shards with their statistics, and a batch in a few layers.
+
+    One shard is committed while the next is measured.
+    """
     stored = sum(tensor.bytes for tensor in checkpoint.tensors.values())
     running = parameters * DTYPES[settings.statistics.dtype].itemsize
     neurons = sum(block.neurons for block in architecture.blocks)
     widest = max(block.neurons + block.d_model for block in architecture.blocks)
     batch = _COPIES_OF_A_BATCH * widest * (settings.statistics.batch_tokens or CPU_BATCH_TOKENS) * 4
-    return stored + running + neurons * NeuronStatistics.bytes_a_neuron(settings.statistics.top) + batch
+    shard = neurons * NeuronStatistics.bytes_a_neuron(settings.statistics.top) + most_tokens * _BYTES_A_TOKEN
+    return stored + running + IN_FLIGHT * shard + batch
 
 
 CPU_BATCH_TOKENS = 4096
 GPU_BATCH_TOKENS = 16384
 _COPIES_OF_A_BATCH = 8
+_BYTES_A_TOKEN = 64
+"""Of a shard in memory: Python's numbers, and what the file holds."""
 
 
 def _row(

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 import ray
@@ -18,6 +19,7 @@ from gated_ray.activations.signs import canonical_signs
 from gated_ray.activations.tables import merged_tables
 from gated_ray.analysis import default_device
 from gated_ray.architectures.blocks import BlockPlace
+from gated_ray.cluster.asking import place_of
 from gated_ray.cluster.receipts import Phases, receipt_of
 from gated_ray.cluster.shards import PublishingStatistics, ShardWork
 from gated_ray.cluster.statistics_plan import CPU_BATCH_TOKENS, DTYPES, GPU_BATCH_TOKENS
@@ -29,6 +31,7 @@ from gated_ray.store.objects import open_objects
 from gated_ray.store.statistics import commit_shard
 from gated_ray.store.statistics_publish import publish_statistics
 from gated_ray.store.tokens import read_shard
+from gated_ray.vocabulary import counted
 
 
 @dataclass
@@ -54,19 +57,23 @@ class StatisticsWorker:
         self._refused: dict[str, GatedRayError] = {}
         """Models that cannot be run, by digest: their other shards need not try."""
         self._notices: list[str] = []
-        self._tokens = 0
+        self._done: dict[str, int] = {}
+        """Tokens that are done of each shard in hand."""
         self._versions = {name: version(name) for name in ("gated-ray", "torch", "ray", "transformers")}
 
     def ping(self) -> None:
         """Answers once the actor can take shards."""
 
-    def progress(self) -> int:
-        """Tokens of the shard that is being measured that are done."""
-        return self._tokens
+    def progress(self) -> dict[str, int]:
+        """Tokens that are done of the shards in hand, by `place_of`."""
+        return dict(self._done)
 
     def measure(self, work: ShardWork) -> Receipt:
         """Run the model over one shard and commit the statistics."""
-        return receipt_of(lambda: self._measure(work), self._take_notices)
+        try:
+            return receipt_of(lambda: self._measure(work), self._take_notices)
+        finally:
+            self._done.pop(place_of(work), None)
 
     def publish(self, task: PublishingStatistics) -> Receipt:
         """Merge all shards of one model and publish them."""
@@ -101,8 +108,8 @@ class StatisticsWorker:
             loaded = time.monotonic()
             context = running.context
             cut = [document[:context] for document in documents]
-            self._tokens = 0
-            found = running.measurer.measure(cut, work.tokens.first, self._count)
+            told = partial(self._done.__setitem__, place_of(work))
+            found = running.measurer.measure(cut, work.tokens.first, told)
             measured = time.monotonic()
         commit_shard(
             self._objects,
@@ -123,9 +130,6 @@ class StatisticsWorker:
             "computing": measured - loaded,
             "committing": time.monotonic() - measured,
         }
-
-    def _count(self, tokens: int) -> None:
-        self._tokens += tokens
 
     def _model(self, work: ShardWork) -> _Running:
         """The shard's model, loaded where it is not the one that is kept."""
@@ -149,6 +153,11 @@ class StatisticsWorker:
         formulas = formulas_of(runner, ref)
         if idle := runner.capture.idle:
             self._notices.append(f"{ref}: {', '.join(idle)}: does not run when the model reads text; no tokens there")
+        if live.unused:
+            self._notices.append(
+                f"{ref}: {type(live.model).__name__} leaves out {counted(len(live.unused), 'tensor')} of its layers, such as "
+                f"{live.unused[0]}; is the model_type right? The numbers are those of the model without them"
+            )
         neurons = sum(block.neurons for block in architecture.blocks)
         most_tokens = settings.batch_tokens or (GPU_BATCH_TOKENS if self._device.type == "cuda" else CPU_BATCH_TOKENS)
         measurer = Measurer(

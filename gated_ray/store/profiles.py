@@ -24,14 +24,25 @@ def claim_profile(objects: Objects, profile: ProfileSettings) -> None:
     _claim(objects, profile_key(profile.name), profile.identity(), f"profile {profile.name!r}")
 
 
-def claim_statistics(objects: Objects, dataset: str, profile: str, statistics: StatisticsSettings) -> None:
+def claim_statistics(
+    objects: Objects, dataset: str, profile: str, statistics: StatisticsSettings, *, write: bool = True
+) -> None:
     """The same for the settings of activation statistics over one dataset under one profile.
+
+    Args:
+        objects: the store.
+        dataset: of tokens.
+        profile: its name.
+        statistics: settings.
+        write: False compares with what the store knows, and writes nothing.
 
     Raises:
         StoreError: the store knows them with other settings.
     """
-    what = f"activation statistics over {dataset!r} under profile {profile!r}"
-    _claim(objects, statistics_key(dataset, profile), statistics.identity(), what)
+    key = statistics_key(dataset, profile)
+    if write or _read(objects, key) is not None:
+        what = f"activation statistics over {dataset!r} under profile {profile!r}"
+        _claim(objects, key, statistics.identity(), what)
 
 
 def _claim(objects: Objects, key: str, ours: dict[str, Any], what: str) -> None:

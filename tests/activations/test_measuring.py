@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 
 from gated_ray.activations.batches import batches
 from gated_ray.activations.capture import Sink
 from gated_ray.activations.checking import formulas_of
+from gated_ray.activations.running import choose_padding
 from gated_ray.errors import CheckpointError, InputError, UnsupportedError
+from gated_ray.vocabulary import QUADRANTS
 from tests.activations.taking import Taker
 from tests.checkpoints.tiny import tiny_checkpoint
 from tests.conformance.tiny_models import save_tiny
@@ -33,6 +36,13 @@ def test_batches_hold_documents_of_like_length() -> None:
     assert list(batches(lengths, 12, pads=True)) == [[1], [3], [5, 0, 6], [4]]
     assert list(batches([2, 3, 3, 2], 100, pads=False)) == [[1, 2], [0, 3]]
     assert list(batches([50, 1], 10, pads=True)) == [[0], [1]]
+    assert list(batches([5, 4, 3, 2], 100, pads=True, turns=[2, 4])) == [[0], [1, 2], [3]]
+
+
+def test_batches_of_short_documents_are_not_without_end() -> None:
+    """What is worked out for each of 4,096 documents of one token would take 600 bytes a neuron."""
+    assert max(map(len, batches([1] * 5000, 4096, pads=True))) == 128
+    assert max(map(len, batches([1] * 5000, 16, pads=True))) == 8
 
 
 def limited(run: Callable[..., None], most: int, sizes: list[int], error: Exception) -> Callable[..., None]:
@@ -66,8 +76,10 @@ def test_batches_are_halved_where_memory_does_not_suffice(
     monkeypatch.setattr(taker.runner, "run", limited(taker.runner.run, 10, sizes, error))
     taker.said.clear()
     measurer = taker.measurer(40)
-    found = measurer.measure(DOCUMENTS, 0)
+    told: list[int] = []
+    found = measurer.measure(DOCUMENTS, 0, told.append)
     assert measurer.most_tokens == 10
+    assert max(told) == told[-1] == 20  # what was thrown away is not counted twice
     assert [line.partition(": out of memory; ")[2] for line in taker.said] == [
         "going on with batches of 20 tokens",
         "going on with batches of 10 tokens",
@@ -117,7 +129,9 @@ def test_a_neuron_that_is_not_a_number_is_counted(tmp_path: Path) -> None:
     sound = Taker(tmp_path).tables(DOCUMENTS)[0].to_pandas()
     tensors[name][5] = torch.nan
     save_file(tensors, path, {"format": "pt"})
-    rows = Taker(tmp_path).tables(DOCUMENTS)[0].to_pandas()
+    taker = Taker(tmp_path)
+    assert taker.runner.pads
+    rows = taker.tables(DOCUMENTS)[0].to_pandas()
     odd = rows.query("layer == 1 and neuron == 5").iloc[0]
     assert (odd["tokens"], odd["nan_tokens"], odd["gate_positive_freq"]) == (20, 20, 0)
     assert np.isnan(odd["gate+_in+_mean_post"])
@@ -145,6 +159,63 @@ def test_how_models_are_padded_is_found_by_trying(tmp_path: Path) -> None:
     assert (lambda runner: (runner.pads, runner.masks))(Taker(tmp_path / "bert").runner) == (True, True)
     save_tiny("paligemma", tmp_path / "prefix")  # tokens of a prefix see those that follow, padding too
     assert not Taker(tmp_path / "prefix").runner.pads
+
+
+def test_a_model_whose_documents_depend_on_each_other_is_refused(tmp_path: Path) -> None:
+    """Not even documents of one length may share a batch: as where experts choose tokens, or the first of a batch count."""
+    tiny_checkpoint(tmp_path, "llama")
+    runner = Taker(tmp_path).runner
+    mixed = runner.live.model.get_input_embeddings()
+    mixed.register_forward_hook(lambda _module, _args, output: output + output.roll(1, 0))
+    with pytest.raises(UnsupportedError, match="LlamaModel computes for a document depends on the others of its batch"):
+        choose_padding(runner)
+
+
+def test_hooks_of_others_stay(tmp_path: Path) -> None:
+    """accelerate puts a forward of its own on every module of a model that it spreads."""
+    save_tiny("mixtral", tmp_path)
+    taker = Taker(tmp_path)
+    (module, *_) = (each for each in taker.runner.live.model.modules() if hasattr(each, "gate_up_proj"))
+    add_hook_to_module(module, AlignDevicesHook(execution_device="cpu"))
+    theirs = vars(module)["forward"]
+    taker.shard([[1, 2, 3]])
+    assert vars(module)["forward"] is theirs
+
+
+def test_tensors_that_the_class_leaves_out_are_named(tmp_path: Path) -> None:
+    """Biases in a model that calls itself a Llama, say: without them it computes something else, and nothing fails."""
+    from safetensors.torch import load_file, save_file
+
+    tiny_checkpoint(tmp_path, "llama")
+    assert Taker(tmp_path).runner.live.unused == ()  # its head is left out on purpose
+    path = tmp_path / "model.safetensors"
+    more = {f"model.layers.1.self_attn.{name}": torch.ones(8) for name in ("q_proj.bias", "rotary_emb.inv_freq")} | {
+        "mtp.layers.0.norm.weight": torch.ones(8)
+    }
+    save_file(load_file(path) | more, path, {"format": "pt"})
+    (unused,) = Taker(tmp_path).runner.live.unused
+    assert unused.endswith("layers.1.self_attn.q_proj.bias")
+
+
+def test_long_documents_with_longrope_change_no_others(tmp_path: Path) -> None:
+    """One document beyond the original context turns the whole batch to other frequencies."""
+    rope = {
+        "rope_type": "longrope",
+        "rope_theta": 10_000.0,
+        "factor": 4.0,
+        "short_factor": [1.0] * 4,
+        "long_factor": [8.0] * 4,
+        "original_max_position_embeddings": 16,
+    }
+    tiny_checkpoint(tmp_path, "llama", rope_parameters=rope)
+    taker = Taker(tmp_path, top=3)
+    assert (taker.runner.pads, taker.runner.turns) == (True, [16])
+    documents = [[(7 * row + 3 * at) % 40 for at in range(length)] for row, length in enumerate((20, 12, 10, 17, 16))]
+    alone, together = taker.tables(documents, most_tokens=1)[0], taker.tables(documents, most_tokens=1000)[0]
+    for name in QUADRANTS:
+        assert alone[f"{name}_freq"].equals(together[f"{name}_freq"])
+        means = (table[f"{name}_mean_post"] for table in (alone, together))
+        np.testing.assert_allclose(*means, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
 def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Statistics of given pre-activations: as METHOD says, and the same however documents are batched, padded, cut and ordered."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -145,6 +146,21 @@ def test_the_compiled_statistics_are_the_same() -> None:
         for fused in (True, False)
     ]
     assert_same(*tables)
+
+
+def test_batches_of_any_shape_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch's own limit all is run as it is after 8 forms, and a whole batch in many passes. Here that would raise."""
+    torch.compiler.reset()
+    plain = partial(torch.compile, backend="eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", plain)
+    kernels = [segment_kernel(formula, fused=True) for formula in (SILU, RELU, formula_of("act(gate) * in", "gelu"))]
+    for documents, tokens in [(4, 9), (1, 9), (9, 9), (4, 1), (1, 1), (7, 3), (5, 5)]:
+        position = torch.arange(tokens).repeat(documents, 1)
+        for kernel in kernels:
+            for width in (2, 1):  # a module that gives gate and in together, or two
+                given = torch.randn(documents, tokens, width * VECTOR)
+                assert kernel(given[..., :VECTOR], given[..., -VECTOR:], position).counts.shape[1] == documents
+    torch.compiler.reset()
 
 
 def test_a_sum_of_many_small_values_keeps_its_digits() -> None:

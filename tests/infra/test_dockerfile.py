@@ -118,7 +118,7 @@ def test_the_install_step_makes_the_jobs_runnable(large_folder: Path) -> None:
     assert installed["torch"].partition("+")[0] == pinned["torch"]
     assert installed["ray"] == pinned["ray"]
     assert "aiohttp" in installed  # of ray[default]: the dashboard, job submission
-    assert not {"pytest", "moto", "transformers"} & set(installed)
+    assert not {"pytest", "moto", "playwright"} & set(installed)
     for job in ("sweep", "watch", "verify"):
         assert "Configuration groups" in run(f"python -m jobs.{job} --help", elsewhere)
     assert "grace_seconds: 20" in run("python -m jobs.sweep cluster=cluster --cfg job", elsewhere)

@@ -142,8 +142,9 @@ def test_the_same_settings_under_one_name(objects: Objects) -> None:
     claim_statistics(objects, "texts", "paper", StatisticsSettings())
     claim_statistics(objects, "texts", "paper", StatisticsSettings(batch_tokens=7))  # changes no number
     claim_statistics(objects, "other", "paper", StatisticsSettings(top=8))
-    with pytest.raises(StoreError, match="dtype is 'float32' there and 'bfloat16' here"):
-        claim_statistics(objects, "texts", "paper", StatisticsSettings(dtype="bfloat16"))
+    for write in (True, False):
+        with pytest.raises(StoreError, match="dtype is 'float32' there and 'bfloat16' here"):
+            claim_statistics(objects, "texts", "paper", StatisticsSettings(dtype="bfloat16"), write=write)
     assert problems(objects) == []
 
 

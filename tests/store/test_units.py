@@ -89,7 +89,7 @@ WRONG: dict[str, Callable[[pa.Table, pa.Table], tuple[pa.Table, pa.Table]]] = {
     "is string and not": lambda n, s: (replaced(n, "norm_in", pa.array(["1.0"] * n.num_rows)), s),
     "is double and not": lambda n, s: (replaced(n, "neuron", n["neuron"].cast(pa.float64())), s),
     "not in range": lambda n, s: (replaced(n, "sign", pa.array([1000] * n.num_rows)), s),
-    "unknown classes": lambda n, s: (replaced(n, "io_class", pa.array(["strengthening"] * n.num_rows)), s),
+    "unknown names": lambda n, s: (replaced(n, "io_class", pa.array(["strengthening"] * n.num_rows)), s),
     "contradicts": lambda n, s: (n.append_column("model_name", pa.array(["other"] * n.num_rows)), s),
     "rows whose layer": lambda n, s: (replaced(n, "layer", pa.array([7] * n.num_rows)), s),
     "rows whose component": lambda n, s: (n, replaced(s, "component", pa.array(["mlp"] * s.num_rows))),

@@ -12,9 +12,6 @@ from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 VOCABULARIES = ("io", "rw")
 """The page's names for the authors' vocabularies, and those of `class_names`."""
 
-_ORDER = CLASS_ORDER
-"""In which the page shows the classes."""
-
 _LINES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito, less their yellow: the colours of the figure of medians."""
 
@@ -28,8 +25,8 @@ def palette() -> dict[str, Any]:
     """The classes by their place in `IO_CLASSES`, in which order a block's are shown, and hex colours for light and dark pages."""
     return {
         "classes": [_look(io_class) for io_class in IO_CLASSES],
-        "gated": [IO_CLASSES.index(io_class) for io_class in _ORDER],
-        "plain": [IO_CLASSES.index(io_class) for io_class in _ORDER if io_class in PLAIN_CLASSES],
+        "gated": [IO_CLASSES.index(io_class) for io_class in CLASS_ORDER],
+        "plain": [IO_CLASSES.index(io_class) for io_class in CLASS_ORDER if io_class in PLAIN_CLASSES],
         "scale": {"light": _scale(0.0), "dark": _scale(_DARKEST_ON_BLACK)},
         "lines": list(_LINES),
     }

@@ -15,7 +15,7 @@ from gated_ray.reports.atlas import write_atlas
 from gated_ray.reports.atlas.blocks import MOST_NEURONS, Block, blocks_of, chunks_of
 from gated_ray.reports.atlas.medians import Medians
 from gated_ray.reports.atlas.palette import VOCABULARIES, palette
-from gated_ray.reports.class_names import class_words
+from gated_ray.reports.class_names import CLASS_ORDER, class_words
 from gated_ray.reports.figures import median_curves
 from gated_ray.reports.figures.bars import COLOURS
 from gated_ray.reports.layer_rows import layer_rows
@@ -173,10 +173,12 @@ def test_the_page_looks_and_speaks_as_the_figures_do() -> None:
     assert [each["name"] for each in classes] == list(IO_CLASSES)
     for each in classes:
         assert each["colour"] == COLOURS[each["name"].removeprefix("atypical_")]
-        assert each["words"] == {key: class_words(each["name"], vocabulary) for key, vocabulary in VOCABULARIES.items()}
+        assert each["words"] == {key: class_words(each["name"], key) for key in VOCABULARIES}
     assert len(set(palette()["scale"]["light"])) == 24
-    assert sorted(palette()["gated"]) == list(range(len(IO_CLASSES)))
-    assert [IO_CLASSES[place] for place in palette()["plain"]] == list(PLAIN_CLASSES)
+    assert [IO_CLASSES[place] for place in palette()["gated"]] == list(CLASS_ORDER)
+    assert [IO_CLASSES[place] for place in palette()["plain"]] == [
+        name for name in CLASS_ORDER if name in PLAIN_CLASSES
+    ]
 
 
 def test_lines_have_the_colours_of_the_figure_of_medians() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gated_ray.reports.class_names import class_words
+from gated_ray.reports.class_names import CLASS_ORDER, class_words
 from gated_ray.vocabulary import IO_CLASSES, PLAIN_CLASSES
 from tests.reports.atlas.opening import Opened
 from tests.reports.atlas.showing import NONE, cosine, neurons_of
@@ -41,7 +41,7 @@ def listed(opened: Opened) -> list[list[str]]:
 def test_the_bars_are_the_layers_shares(visit: Visit, site: Site) -> None:
     bars = option(visit(address(DENSE)), "bars")["series"]
     layers = site.store.layers(DENSE, profile="paper").to_pylist()
-    for series, io_class in zip(bars, IO_CLASSES, strict=True):
+    for series, io_class in zip(bars, CLASS_ORDER, strict=True):
         wanted = [row[io_class] / (row["neurons"] - row["neurons_without_cosine"]) for row in layers]
         assert series["data"] == pytest.approx(wanted)
 
@@ -100,9 +100,9 @@ def test_a_hidden_class_leaves_scatter_and_list_and_fades_in_the_bars(visit: Vis
     assert button.get_attribute("aria-pressed") == "false"
     left = [row for row in neurons if row["io_class"] not in ("orthogonal_output", None)]
     assert points(opened) == {(round(1e4 * row["cos_gate_out"]), round(1e4 * row["cos_in_out"])) for row in left}
-    hidden = IO_CLASSES.index("orthogonal_output")
+    hidden = CLASS_ORDER.index("orthogonal_output")
     faint = [series["itemStyle"]["opacity"] < 0.5 for series in option(opened, "bars")["series"]]
-    assert faint == [index == hidden for index in range(len(IO_CLASSES))]
+    assert faint == [index == hidden for index in range(len(CLASS_ORDER))]
     opened.page.locator(".filter button", has_text="none").click()
     assert points(opened) == set()
     assert opened.page.locator(".points .empty").is_visible()

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gated_ray.reports.class_names import class_letters
-from gated_ray.vocabulary import COSINES, IO_CLASSES
+from gated_ray.reports.class_names import CLASS_ORDER, class_letters
+from gated_ray.vocabulary import COSINES
 from tests.reports.atlas.opening import Opened
 from tests.reports.atlas.showing import NONE, cosine, number, percent
 from tests.reports.atlas.sites import BLOCKS, DENSE, MOE, NULL, PLAIN, STACKS, Site
@@ -29,13 +29,13 @@ def test_a_row_says_what_the_store_holds(name: str, visit: Visit, site: Site) ->
     layers = site.store.layers(name, profile="paper")
     neurons = site.store.neurons(name, profile="paper").to_table()
     stacks = 2 if name == STACKS else 1
-    counts = [sum(n or 0 for n in layers[io_class].to_pylist()) for io_class in IO_CLASSES]
-    has = [io_class for io_class in IO_CLASSES if name != PLAIN or layers[io_class].null_count == 0]
+    counts = [sum(n or 0 for n in layers[io_class].to_pylist()) for io_class in CLASS_ORDER]
+    has = [io_class for io_class in CLASS_ORDER if name != PLAIN or layers[io_class].null_count == 0]
     assert row[1] == "0123456"
     assert row[3] == str(stacks * len(set(layers["layer"].to_pylist())))
     assert row[4] == f"{neurons.num_rows:,}"
     assert row[5:16] == [
-        percent(n, sum(counts)) if io_class in has else NONE for io_class, n in zip(IO_CLASSES, counts, strict=True)
+        percent(n, sum(counts)) if io_class in has else NONE for io_class, n in zip(CLASS_ORDER, counts, strict=True)
     ]
     medians = [neurons[column].drop_null().to_numpy().astype(float) for column in reversed(COSINES)]
     wanted = [np.median(values) if len(values) else np.nan for values in medians]
@@ -79,7 +79,7 @@ def test_class_names_follow_the_chosen_vocabulary(visit: Visit) -> None:
     opened = visit()
     opened.page.get_by_label("Class names").select_option("rw")
     heads = [text.strip() for text in opened.texts(".models thead th")]
-    assert heads[5:16] == [class_letters(io_class, "strengthening") for io_class in IO_CLASSES]
+    assert heads[5:16] == [class_letters(io_class, "rw") for io_class in CLASS_ORDER]
     legend = opened.page.inner_text(".legend")
     assert "cS conditional strengthening" in legend
     assert "enrichment" not in legend
@@ -91,6 +91,7 @@ def test_the_numbers_of_the_chart_are_the_layers_medians(visit: Visit, site: Sit
     opened.page.get_by_label("Find").fill(DENSE)
     opened.page.get_by_label("Profile").select_option("paper")
     opened.page.get_by_text("These numbers as a table").click()
+    opened.page.wait_for_selector("details tbody tr")
     rows = [text.split("\t") for text in opened.texts("details tbody tr")]
     layers = site.store.layers(DENSE, profile="paper")
     assert rows == [
