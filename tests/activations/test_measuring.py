@@ -218,6 +218,28 @@ def test_long_documents_with_longrope_change_no_others(tmp_path: Path) -> None:
         np.testing.assert_allclose(*means, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
+@pytest.mark.parametrize("model_type", ["llama", "mixtral"])
+def test_a_block_that_runs_twice_a_token_is_refused(model_type: str, tmp_path: Path) -> None:
+    save_tiny(model_type, tmp_path)
+    taker = Taker(tmp_path)
+    block = taker.runner.live.model.layers[1].mlp
+    once = block.forward
+    block.forward = lambda hidden: once(once(hidden))
+    with pytest.raises(UnsupportedError, match=r"layer 1 \(\w+\) runs several times a token"):
+        taker.shard([[1, 2, 3]])
+
+
+def test_experts_that_are_run_in_another_way_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What their module looks like says how to run each; what it gives must say the same."""
+    save_tiny("mixtral", tmp_path)
+    runner = Taker(tmp_path).runner
+    module = next(each for each in runner.live.model.modules() if hasattr(each, "gate_up_proj"))
+    theirs = type(module).forward
+    monkeypatch.setattr(type(module), "forward", lambda *given: 1.01 * theirs(*given))
+    with pytest.raises(UnsupportedError, match="is not run as MixtralExperts looks to run its experts"):
+        formulas_of(runner, "M")
+
+
 def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None:
     """The class of the live model and the recorded formula must agree."""
     tiny_checkpoint(tmp_path, "llama")

@@ -16,6 +16,7 @@ from gated_ray.activations.partial import part_tables
 from gated_ray.activations.segments import LISTS, NO_TOKEN, segment_kernel
 from gated_ray.activations.statistics import NeuronStatistics
 from gated_ray.activations.tables import merged_tables
+from gated_ray.errors import CorruptionError
 from gated_ray.vocabulary import QUADRANTS, QUANTITIES
 from tests.activations.plain_statistics import Document, plain_statistics
 
@@ -161,6 +162,25 @@ def test_batches_of_any_shape_are_compiled(monkeypatch: pytest.MonkeyPatch) -> N
                 given = torch.randn(documents, tokens, width * VECTOR)
                 assert kernel(given[..., :VECTOR], given[..., -VECTOR:], position).counts.shape[1] == documents
     torch.compiler.reset()
+
+
+def test_what_overflows_is_counted_and_in_no_mean() -> None:
+    """Though gate and in are finite by themselves."""
+    documents = [(torch.full((3, VECTOR), 1e30), torch.tensor([1e30, 1.0, 2.0])[:, None].expand(3, VECTOR))]
+    activations, _ = tables_of([statistics_of(documents, [0], [[0]], 1)], torch.ones(VECTOR, dtype=torch.int8), 1)
+    row = activations.to_pylist()[0]
+    assert (row["nan_tokens"], row["gate+_in+_mean_in"]) == (1, 1.5)
+    assert row["gate+_in+_mean_post"] == pytest.approx(1.5e30)
+
+
+def test_shards_with_other_signs_do_not_belong_together() -> None:
+    shard = statistics_of(made_up([3], VECTOR, seed=1), [0], [[0]], 1)
+    parts = [
+        dict(part_tables({"p": (PLACE,)}, {PLACE: shard}, {PLACE: signs}, 1))["p"]
+        for signs in (torch.ones(VECTOR, dtype=torch.int8), -torch.ones(VECTOR, dtype=torch.int8))
+    ]
+    with pytest.raises(CorruptionError, match="other neurons or signs"):
+        merged_tables(parts, 1, 6)
 
 
 def test_a_sum_of_many_small_values_keeps_its_digits() -> None:

@@ -1,6 +1,6 @@
 """Made-up activation statistics: two layers over three shards of tokens, committed and published as the workers do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -84,11 +84,11 @@ def commit(objects: Objects, shard: int, other: float = 0.0, identity: Mapping[s
     )
 
 
-def publish(objects: Objects) -> Publication:
+def publish(objects: Objects, shards: Iterable[int] = range(SHARDS)) -> Publication:
     return publish_statistics(
         objects,
         PARTITION,
-        [ShardKey(shard) for shard in range(SHARDS)],
+        [ShardKey(shard) for shard in shards],
         list(PARTS),
         ROW,
         schema=schema_of(TOP),

@@ -12,6 +12,7 @@ from gated_ray.store.catalogue import open_store
 from gated_ray.store.folder import FolderObjects
 from gated_ray.store.keys import ACTIVATION_TABLES, Partition, ShardKey, manifest_key, published_key, raw_key
 from gated_ray.store.objects import Objects
+from gated_ray.store.parquet import to_parquet
 from gated_ray.store.profiles import claim_statistics
 from gated_ray.store.publication import published
 from gated_ray.store.units import CorruptUnitsError
@@ -30,6 +31,7 @@ from tests.store.made_up_statistics import (
     make,
     publish,
     statistics,
+    tables,
 )
 
 
@@ -52,6 +54,7 @@ def test_partitions_with_a_dataset() -> None:
 
 def test_published_rows(objects: Objects, store_settings: StoreSettings) -> None:
     publication = make(objects)
+    assert published(objects, PARTITION, IDENTITY) == publication
     assert problems(objects) == []
     assert publication.rows["activations"] == 3 * NEURONS
     store = open_store(store_settings.url, store_settings.endpoint_url)
@@ -111,6 +114,30 @@ def test_a_damaged_shard_is_done_again(objects: Objects) -> None:
     make(objects)
     assert held(objects) == before
     assert problems(objects) == []
+
+
+def test_the_order_of_shards_changes_nothing(objects: Objects) -> None:
+    make(objects)
+    before = held(objects)
+    publish(objects, reversed(range(SHARDS)))
+    assert held(objects) == before
+
+
+def test_a_shard_that_changes_while_it_is_merged_is_done_again(objects: Objects) -> None:
+    """Between the look at all of them and the reading of each."""
+    make(objects)
+    key = raw_key("statistics", PARTITION, ShardKey(1), next(iter(PARTS)))
+
+    class Late(Interrupted):
+        def get(self, asked: str) -> bytes:
+            body = super().get(asked)
+            if asked == key:
+                (_, late), *_ = tables(1, other=1e-12)
+                self.put(key, to_parquet([late], late.schema))
+            return body
+
+    with pytest.raises(CorruptUnitsError, match="shard-00001"):
+        publish(Late(objects, 99))
 
 
 def test_who_comes_late_changes_nothing(objects: Objects) -> None:
