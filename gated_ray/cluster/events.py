@@ -1,7 +1,8 @@
 """What a sweep tells machines: with ``log=json``, one JSON object a line on stdout, and nothing else there.
 
 Every line has ``time`` (UTC, ISO 8601, milliseconds) and ``event``, which says what else it has. A number that is not known
-is null. Fields may be added; none is renamed or changes its unit.
+is null. Fields may be added; none is renamed or changes its unit. `jobs.activations` tells of tokens where the others tell of
+bytes: `tokens`, `tokens_planned`, and so on, and `tokens_per_second` for `gigabytes_per_second`.
 
 | event | when | fields |
 |---|---|---|

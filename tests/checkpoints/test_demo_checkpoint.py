@@ -15,11 +15,11 @@ def test_command_writes_the_stand_in_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.checkpoints.demo", str(tmp_path)]
     folder = tmp_path / "stand-in-llama-3.2-1b"
     first = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert first.stdout.strip() == str(folder)
+    assert first.stdout.split() == [str(folder), str(tmp_path / "docs.jsonl")]
     written = (folder / "model.safetensors").stat().st_mtime_ns
     assert demo.ensure_stand_in(tmp_path) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == written
-    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name, "docs.jsonl"}
     expected = scaled_table(published_table("meta-llama/Llama-3.2-1B"), 512)
     assert class_table(reference_geometry(folder)) == {
         (layer, "mlp"): {name: count for name, count in counts.items() if count} for layer, counts in expected.items()

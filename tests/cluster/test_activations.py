@@ -46,13 +46,15 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_texts(tmp_path_factory.mktemp("texts") / "docs.jsonl")
 
 
-def settings_of(store: Path, refs: Sequence[str | Path], data: DataSettings, **other: Any) -> ActivationsSettings:
+def settings_of(
+    store: Path, refs: Sequence[str | Path], data: DataSettings, workers: int = 1, **other: Any
+) -> ActivationsSettings:
     return ActivationsSettings(
         models=ModelsSettings(refs=[str(ref) for ref in refs]),
         data=data,
         store=StoreSettings(url=str(store)),
         profile=QUICK,
-        cluster=ClusterSettings(workers=2),
+        cluster=ClusterSettings(workers=workers),
         **other,
     )
 
@@ -106,7 +108,7 @@ def test_killed_once_and_run_again(texts: Path, tmp_path: Path) -> None:
     assert 3 <= before < 20
     assert published(store) == {}
 
-    rerun = run_activations(settings_of(store, refs, data))
+    rerun = run_activations(settings_of(store, refs, data, workers=2))
     assert messages(rerun) == []
     assert 0 < rerun.units_done <= 20 - before  # a worker that outlived the driver may have finished one more
     assert run_activations(settings_of(undisturbed, refs, data)).failures == ()
@@ -228,13 +230,19 @@ def test_one_bad_model_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_neurons_joined_with_their_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = tmp_path / "store"
-    assert call_job("sweep", f"models.refs=[{TINY}@main]", f"store.url={store}", "profile.regions=none") == 0
+    assert (
+        call_job(
+            "sweep", f"models.refs=[{TINY}@main]", f"store.url={store}", "profile.regions=none", "cluster.workers=1"
+        )
+        == 0
+    )
     data = given(tmp_path, [[1, 2, 3], [4, 5]])
     overrides = [
         f"models.refs=[{TINY}@main]",
         f"store.url={store}",
         f"data.token_ids={data.token_ids}",
         "profile.regions=none",
+        "cluster.workers=1",
     ]
     assert call_job("activations", *overrides) == 0
     opened = gated_ray.open_store(str(store))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gated_ray.cluster import driver, pool, tasks
+from gated_ray.cluster import pool, tasks, units
 from gated_ray.cluster import sweep as sweep_module
 from gated_ray.cluster.pool import Pool
 from gated_ray.cluster.result import SweepResult
@@ -136,7 +136,7 @@ def test_the_innocent_beside_a_poison_unit_is_not_blamed(sweep: Sweep, store: Pa
 def test_a_worker_that_neither_dies_nor_answers_is_restarted(
     sweep: Sweep, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(driver, "_MOST_SECONDS", 8.0)
+    monkeypatch.setattr(units, "_MOST_SECONDS", 8.0)
     result = sweep(("alder",), {"alder": {"2": ["stuck"]}}, workers=1)
     assert result.failures == ()
     assert tries(store)["alder/2"] == 2

@@ -12,7 +12,7 @@ from tests.checkpoints.tiny import tiny_checkpoint
 from tests.cluster.sweeping import assert_sound, published_files, sweep_settings
 from tests.jobs.running import started_job
 
-LAYERS = 120
+LAYERS = 80
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from gated_ray.cluster import receipts
 from gated_ray.cluster import worker as worker_module
 from gated_ray.cluster.plan import ModelPlan
 from gated_ray.cluster.worker import Worker
@@ -51,7 +52,7 @@ def test_a_device_that_is_broken_ends_the_worker(
         raise Ended(code)
 
     monkeypatch.setattr(worker_module, "load_blocks", fail)
-    monkeypatch.setattr(worker_module.os, "_exit", end)
+    monkeypatch.setattr(receipts.os, "_exit", end)
     with pytest.raises(Ended, match="1"):
         worker.measure(model.units[0])
 

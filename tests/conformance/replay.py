@@ -1,10 +1,10 @@
 """Parts of a recorded forward pass: what depends on what, and the same operations on other values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_leaves
 
 from tests.conformance.tracing import Node, Trace, Value
 
@@ -39,6 +39,8 @@ class Flow:
         self.text = self._forward(
             {number for number, name in trace.inputs.items() if name.endswith("input_ids") or name == "inputs_embeds"}
         )
+        self._ancestors: dict[int, set[int]] = {}
+        self._plans: dict[tuple[int, frozenset[int]], list[tuple[Node, list[int]]]] = {}
         self.users: dict[int, list[Node]] = {}
         for node in trace.nodes:
             for number in dict.fromkeys(node.inputs):
@@ -60,14 +62,16 @@ class Flow:
         return reached
 
     def ancestors(self, number: int) -> set[int]:
-        """The value, and all that it depends on."""
-        reached, todo = {number}, [number]
-        while todo:
-            maker = self.trace.maker.get(todo.pop())
-            new = [value for value in (maker[0].inputs if maker else ()) if value not in reached]
-            reached.update(new)
-            todo += new
-        return reached
+        """The value, and all that it depends on; asked for thousands of times of the same."""
+        if number not in self._ancestors:
+            reached, todo = {number}, [number]
+            while todo:
+                maker = self.trace.maker.get(todo.pop())
+                new = [value for value in (maker[0].inputs if maker else ()) if value not in reached]
+                reached.update(new)
+                todo += new
+            self._ancestors[number] = reached
+        return self._ancestors[number]
 
     def same_content(self, number: int) -> int:
         """The earliest value that holds the same numbers in the same order."""
@@ -87,38 +91,43 @@ class Flow:
             override: given a node and the numbers among its inputs that are computed again, another result for it
                 (a function of its arguments), or None.
         """
-        derived: set[int] = set(given)
-        last = self.trace.maker[target][0].index if target in self.trace.maker else -1
-        first = min(
-            (self.trace.maker[number][0].index + 1 for number in given if number in self.trace.maker), default=0
-        )
-        needed = self.ancestors(target)
         if target in given:
             return given[target]
         computed = dict(given)
-        for node in self.trace.nodes[first : last + 1]:
-            moving = [number for number in node.inputs if number in derived]
-            if not moving or not any(number in needed for number in node.outputs):
-                continue
+        for node, moving in self._steps(target, frozenset(given)):
             results = self._again(node, moving, computed, override)
             for number in node.outputs:
                 position = self.trace.maker[number][1]
-                if number in given:
-                    continue
-                if position < 0:
-                    if number in needed:
-                        raise NotReplayableError(f"{node.func} writes through a view")
-                    continue
-                computed[number] = results[position]
-                derived.add(number)
+                if number not in given and position >= 0:
+                    computed[number] = results[position]
         if target not in computed:
             raise NotReplayableError("the target does not depend on what was given")
         return computed[target]
 
+    def _steps(self, target: int, given: frozenset[int]) -> list[tuple[Node, list[int]]]:
+        """The nodes between, each with the numbers among its inputs that are computed again."""
+        if (target, given) not in self._plans:
+            self._plans[target, given] = list(self._plan(target, given))
+        return self._plans[target, given]
+
+    def _plan(self, target: int, given: frozenset[int]) -> Iterator[tuple[Node, list[int]]]:
+        maker, needed, derived = self.trace.maker, self.ancestors(target), set(given)
+        last = maker[target][0].index if target in maker else -1
+        first = min((maker[number][0].index + 1 for number in given if number in maker), default=0)
+        for node in self.trace.nodes[first : last + 1]:
+            moving = [number for number in node.inputs if number in derived]
+            if not moving or not any(number in needed for number in node.outputs):
+                continue
+            new = [number for number in node.outputs if number not in given]
+            if any(maker[number][1] < 0 and number in needed for number in new):
+                raise NotReplayableError(f"{node.func} writes through a view")
+            derived.update(number for number in new if maker[number][1] >= 0)
+            yield node, moving
+
     def _again(
         self, node: Node, moving: list[int], computed: dict[int, torch.Tensor], override: Any
     ) -> list[torch.Tensor]:
-        args, kwargs = tree_map(lambda leaf: self._known(leaf, computed), (node.args, node.kwargs))
+        args, kwargs = _filled(node.args, computed), _filled(node.kwargs, computed)
         other = override(node, moving) if override else None
         if other is not None:
             return [other(*args, **kwargs)]
@@ -128,8 +137,17 @@ class Flow:
             func = getattr(packet, func._overloadname, None) if packet else None
             if func is None:
                 raise NotReplayableError(f"{node.func} has no form that leaves its arguments alone")
-        return [leaf for leaf in tree_flatten(func(*args, **kwargs))[0] if isinstance(leaf, torch.Tensor)]
+        result = func(*args, **kwargs)
+        leaves = [result] if isinstance(result, torch.Tensor) else tree_leaves(result)
+        return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
-    @staticmethod
-    def _known(leaf: Any, computed: dict[int, torch.Tensor]) -> Any:
-        return computed.get(leaf.number, leaf.tensor) if isinstance(leaf, Value) else leaf
+
+def _filled(recorded: Any, computed: Mapping[int, torch.Tensor]) -> Any:
+    """Arguments with tensors in place of values; torch's own way of walking them takes most of the time of a replay."""
+    if isinstance(recorded, Value):
+        return computed.get(recorded.number, recorded.tensor)
+    if isinstance(recorded, list | tuple):
+        return type(recorded)([_filled(each, computed) for each in recorded])
+    if isinstance(recorded, dict):
+        return {name: _filled(each, computed) for name, each in recorded.items()}
+    return recorded
