@@ -27,7 +27,7 @@ NOT_RUN = {
     "mt5": _ENCODER_DECODER,
     "pi0": _NOT_TEXT,
     "pix2struct": _ENCODER_DECODER,
-    "qwen2_5_omni": "cannot load it",
+    "qwen2_5_omni": _NO_EMBEDDING,
     "qwen3_omni_moe": _NO_EMBEDDING,
     "shieldgemma2": "finds no weights for",
     "t5": _ENCODER_DECODER,
