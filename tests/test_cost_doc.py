@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gated_ray.cluster.plan import ModelPlan
-from gated_ray.cluster.summary import summarise
+from gated_ray.cluster.summary import GEOMETRY, summarise
 from gated_ray.cluster.sweep import run_sweep
 from gated_ray.cluster.worker import Worker
 from gated_ray.settings import ModelsSettings, StoreSettings, SweepSettings
@@ -135,7 +135,7 @@ def sweep(settings: SweepSettings) -> tuple[Objects, tuple[ModelPlan, ...]]:
     for model in plan.models:
         receipts = [*map(worker.measure, model.remaining), worker.publish(model.publishing)]
         assert [receipt.error for receipt in receipts] == [None] * len(receipts)
-    summarise(objects, [model.record() for model in plan.models], plan.failures, 1.0, "text")
+    summarise(objects, [model.record() for model in plan.models], plan.failures, 1.0, "text", GEOMETRY)
     return objects, plan.models
 
 

@@ -10,24 +10,23 @@ from gated_ray.cluster.asking import Inquiry
 from gated_ray.cluster.capacity import with_all_cpus
 from gated_ray.cluster.driver import Driver
 from gated_ray.cluster.driving import drive
-from gated_ray.cluster.events import emit, events_alone_on_stdout
+from gated_ray.cluster.dry_run import dry_run
+from gated_ray.cluster.events import events_alone_on_stdout
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import PlannedModel
 from gated_ray.cluster.planner import Planner
 from gated_ray.cluster.pool import Pool
-from gated_ray.cluster.result import SweepResult, conclude, print_failures
+from gated_ray.cluster.result import SweepResult, conclude
 from gated_ray.cluster.statistics_plan import plan_statistics
-from gated_ray.cluster.statistics_summary import print_statistics_plan, summarise_statistics
+from gated_ray.cluster.statistics_summary import STATISTICS, print_statistics_plan
 from gated_ray.cluster.statistics_worker import StatisticsActor
 from gated_ray.cluster.stopping import stopping
+from gated_ray.cluster.summary import summarise
 from gated_ray.cluster.work_unit import TOKENS
 from gated_ray.errors import InputError
 from gated_ray.settings import ActivationsSettings
-from gated_ray.store.keys import Partition
-from gated_ray.store.objects import Objects, open_objects
+from gated_ray.store.objects import open_objects
 from gated_ray.store.profiles import claim_profile, read_profile
-
-_WAIT_SECONDS = 1.0
 
 
 def run_activations(settings: ActivationsSettings) -> SweepResult:
@@ -54,14 +53,14 @@ def run_activations(settings: ActivationsSettings) -> SweepResult:
     if not settings.dry_run or read_profile(objects, settings.profile.name):  # a known one is compared, not written
         claim_profile(objects, settings.profile)
     if settings.dry_run:
-        return _dry_run(settings, objects)
+        return dry_run(Planner(settings, objects, plan_statistics), settings, print_statistics_plan, TOKENS)
     with events_alone_on_stdout() if settings.log == "json" else nullcontext(), stopping() as stop:
         planner = Planner(settings, objects, plan_statistics)
         driver = drive(settings, objects, planner, _hire, stop, _notice_nothing, TOKENS, Inquiry())
 
         def say(done: Sequence[PlannedModel], failures: Sequence[Failure]) -> None:
             seconds = time.monotonic() - started
-            summarise_statistics(None if driver.stopped else objects, done, failures, seconds, settings.log)
+            summarise(None if driver.stopped else objects, done, failures, seconds, settings.log, STATISTICS)
 
         return conclude(driver, settings, stop, say)
 
@@ -73,26 +72,3 @@ def _hire(settings: ActivationsSettings, memory: int, tasks: int | None) -> Pool
 
 def _notice_nothing(_: Driver) -> None:
     pass
-
-
-def _dry_run(settings: ActivationsSettings, objects: Objects) -> SweepResult:
-    planner = Planner(settings, objects, plan_statistics)
-    records: dict[Partition, PlannedModel] = {}
-    failed: list[Failure] = []
-    while not planner.is_over:
-        for each in planner.take(_WAIT_SECONDS):
-            if isinstance(each, Failure):
-                failed.append(each)
-            else:
-                records.setdefault(each.partition, each.record())
-    models = tuple(sorted(records.values(), key=lambda model: planner.order[model.reference]))
-    failures = tuple(sorted(failed, key=lambda failure: planner.order[failure.reference]))
-    if settings.log == "text":
-        print_statistics_plan(models, failures)
-    else:
-        for model in models:
-            emit("planned", model=model.partition.model, units=model.units_left, tokens=model.size_left)
-        for failure in failures:
-            emit("failed", message=failure.message, model=None, units=0, tokens=0)
-    print_failures(failures, settings)
-    return SweepResult(models, failures, 0)

@@ -1,16 +1,14 @@
 """What activation statistics say before and after: the plan, and the models with what was counted."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gated_ray.cluster.events import emit
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import PlannedModel
+from gated_ray.cluster.summary import ModelsTable
 from gated_ray.cluster.tables import console, print_table, table_of_models
-from gated_ray.errors import GatedRayError
 from gated_ray.store.activation_schemas import ACTIVATION_MODELS
-from gated_ray.store.objects import Objects, concurrently
+from gated_ray.store.objects import Objects
 from gated_ray.store.parquet import from_parquet
 from gated_ray.store.publication import read_publication
 from gated_ray.vocabulary import counted
@@ -38,33 +36,6 @@ def print_statistics_plan(models: Sequence[PlannedModel], failures: Sequence[Fai
         f"{counted(len(models), 'model')}, {sum(model.size_left for model in models):,} tokens to do"
         + (f", {counted(len(failures), 'model')} cannot be run" if failures else "")
     )
-
-
-def summarise_statistics(
-    objects: Objects | None, done: Sequence[PlannedModel], failures: Sequence[Failure], seconds: float, log: str
-) -> None:
-    """Print the table of all models that are done, or tell of it as an event.
-
-    Args:
-        objects: the store; None for numbers without a table.
-        done: models whose statistics are published.
-        failures: what could not be done.
-        seconds: how long it took.
-        log: ``text`` or ``json``.
-    """
-    neurons = sum(model.neurons for model in done)
-    if log == "json":
-        emit("summary", models=len(done), neurons=neurons, failures=len(failures), seconds=seconds)
-        return
-    try:
-        found = concurrently(lambda model: _row(objects, model), done) if objects else []
-    except GatedRayError as error:  # the work is done all the same
-        print(f"the models cannot be shown: {error}", file=sys.stderr)
-        found = []
-    if rows := [each for each in found if each is not None]:
-        _print_models(rows)
-    counts = {"model": len(done), "neuron": neurons, "failure": len(failures)}
-    print(f"{', '.join(counted(count, noun) for noun, count in counts.items())}, {seconds:.1f} s")
 
 
 def _row(objects: Objects, model: PlannedModel) -> Mapping[str, Any] | None:
@@ -95,3 +66,7 @@ def _print_models(rows: Sequence[Mapping[str, Any]]) -> None:
     out = console()
     print_table(out, table)
     out.print("cut: documents longer than the model's context; not finite: values of neurons at tokens, in no mean")
+
+
+STATISTICS = ModelsTable(_row, _print_models)
+"""What was counted of them."""

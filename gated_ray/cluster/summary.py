@@ -1,7 +1,9 @@
 """What a sweep says when it ends: of each model what was found, and of a sweep that was stopped what is left."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,8 +21,26 @@ from gated_ray.store.schemas import LAYERS, MODELS
 from gated_ray.vocabulary import IO_CLASSES, counted
 
 
+@dataclass(frozen=True)
+class ModelsTable:
+    """What is shown of published models.
+
+    Attributes:
+        read: what the store holds of one; None where it is not there.
+        show: prints the table of these.
+    """
+
+    read: Callable[[Objects, PlannedModel], Any]
+    show: Callable[[Sequence[Any]], None]
+
+
 def summarise(
-    objects: Objects | None, done: Sequence[PlannedModel], failures: Sequence[Failure], seconds: float, log: str
+    objects: Objects | None,
+    done: Sequence[PlannedModel],
+    failures: Sequence[Failure],
+    seconds: float,
+    log: str,
+    table: ModelsTable,
 ) -> None:
     """Print the table of all models that are done, or tell of it as an event.
 
@@ -30,19 +50,19 @@ def summarise(
         failures: what could not be done.
         seconds: how long the sweep took.
         log: ``text`` or ``json``.
-
+        table: of the models.
     """
     neurons = sum(model.neurons for model in done)
     if log == "json":
         emit("summary", models=len(done), neurons=neurons, failures=len(failures), seconds=seconds)
         return
     try:
-        found = concurrently(lambda model: _read(objects, model), done) if objects else []
+        found = concurrently(lambda model: table.read(objects, model), done) if objects else []
     except GatedRayError as error:  # the work is done all the same
         print(f"the models cannot be shown: {error}", file=sys.stderr)
         found = []
     if rows := [each for each in found if each is not None]:
-        print_models(rows)
+        table.show(rows)
     counts = {"model": len(done), "neuron": neurons, "failure": len(failures)}
     print(f"{', '.join(counted(count, noun) for noun, count in counts.items())}, {seconds:.1f} s")
 
@@ -55,6 +75,10 @@ def _read(objects: Objects, model: PlannedModel) -> ModelCounts | None:
     (row,) = (row for key in publication.keys("models") for row in from_parquet(objects.get(key), MODELS).to_pylist())
     layers = pa.concat_tables(from_parquet(objects.get(key), LAYERS) for key in publication.keys("layers"))
     return row, {name: pc.sum(layers[name]).as_py() for name in IO_CLASSES}
+
+
+GEOMETRY = ModelsTable(_read, print_models)
+"""Their neurons by class."""
 
 
 def what_is_left(

@@ -9,23 +9,22 @@ from dataclasses import replace
 from gated_ray.architectures.rules import load_rules
 from gated_ray.cluster.driver import Driver
 from gated_ray.cluster.driving import drive
-from gated_ray.cluster.events import emit, events_alone_on_stdout
+from gated_ray.cluster.dry_run import dry_run
+from gated_ray.cluster.events import events_alone_on_stdout
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.notes import unused_rules
 from gated_ray.cluster.plan import PlannedModel
 from gated_ray.cluster.planner import Planner
 from gated_ray.cluster.pool import Pool
-from gated_ray.cluster.result import SweepResult, conclude, print_failures
+from gated_ray.cluster.result import SweepResult, conclude
 from gated_ray.cluster.stopping import stopping
-from gated_ray.cluster.summary import summarise
+from gated_ray.cluster.summary import GEOMETRY, summarise
 from gated_ray.cluster.tables import print_plan
+from gated_ray.cluster.work_unit import WEIGHTS
 from gated_ray.errors import InputError
 from gated_ray.settings import SweepSettings
-from gated_ray.store.keys import Partition
-from gated_ray.store.objects import Objects, open_objects
+from gated_ray.store.objects import open_objects
 from gated_ray.store.profiles import claim_profile, read_profile
-
-_WAIT_SECONDS = 1.0
 
 
 def run_sweep(settings: SweepSettings) -> SweepResult:
@@ -49,40 +48,19 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
     if not settings.dry_run or read_profile(objects, settings.profile.name):  # a known one is compared, not written
         claim_profile(objects, settings.profile)
     if settings.dry_run:
-        return _dry_run(settings, objects)
+        result = dry_run(Planner(settings, objects), settings, print_plan, WEIGHTS)
+        if unused := _unused_rules(settings, result.models, len(result.failures)):
+            print(unused, file=sys.stderr)
+        return result
     with events_alone_on_stdout() if settings.log == "json" else nullcontext(), stopping() as stop:
         driver = drive(settings, objects, Planner(settings, objects), Pool, stop, _notice_unused_rules(settings))
 
         def say(done: Sequence[PlannedModel], failures: Sequence[Failure]) -> None:
             # A store that is gone is not asked, nor does who is in a hurry wait for a table.
-            summarise(None if driver.stopped else objects, done, failures, time.monotonic() - started, settings.log)
+            seconds = time.monotonic() - started
+            summarise(None if driver.stopped else objects, done, failures, seconds, settings.log, GEOMETRY)
 
         return conclude(driver, settings, stop, say)
-
-
-def _dry_run(settings: SweepSettings, objects: Objects) -> SweepResult:
-    planner = Planner(settings, objects)
-    records: dict[Partition, PlannedModel] = {}
-    failed: list[Failure] = []
-    while not planner.is_over:
-        for each in planner.take(_WAIT_SECONDS):
-            if isinstance(each, Failure):
-                failed.append(each)
-            else:
-                records.setdefault(each.partition, each.record())
-    models = tuple(sorted(records.values(), key=lambda model: planner.order[model.reference]))
-    failures = tuple(sorted(failed, key=lambda failure: planner.order[failure.reference]))
-    if unused := _unused_rules(settings, models, len(failures)):
-        print(unused, file=sys.stderr)
-    if settings.log == "text":
-        print_plan(models, failures)
-    else:
-        for model in models:
-            emit("planned", model=model.partition.model, units=model.units_left, bytes=model.size_left)
-        for failure in failures:
-            emit("failed", message=failure.message, model=None, units=0, bytes=0)
-    print_failures(failures, settings)
-    return SweepResult(models, failures, 0)
 
 
 def _notice_unused_rules(settings: SweepSettings) -> Callable[[Driver], None]:
