@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CHROMIUM ?=
 
-.PHONY: setup browser demo test lint bench chaos servers s3 clean
+.PHONY: setup browser demo test pytest lint bench chaos servers s3 clean
 
 setup: $(READY) browser
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gated-ray needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --no-compile --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
 # For the tests of the atlas alone: where it cannot be installed, all else goes on. CHROMIUM=PROGRAM names another one.
@@ -30,8 +30,11 @@ demo: setup
 	$(BIN)/python -m jobs.verify store.url=./results
 	$(BIN)/python -m jobs.report store.url=./results out=./results/report
 
+test: setup
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
+
 # In two processes: one for all that starts Ray, one for the rest.
-test: setup lint
+pytest: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup

@@ -147,7 +147,13 @@ def _with_weights(
     for model_class in _model_classes(config, ref):
         try:
             made: Any = load(
-                model_class, None, config=config, state_dict=dict(tensors), dtype=dtype, output_loading_info=True, **placing
+                model_class,
+                None,
+                config=config,
+                state_dict=dict(tensors),
+                dtype=dtype,
+                output_loading_info=True,
+                **placing,
             )
         except (ValueError, RuntimeError, KeyError, AttributeError, ImportError, OSError) as error:
             refusal = refusal or UnsupportedError(

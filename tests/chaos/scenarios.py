@@ -59,7 +59,6 @@ SHORT: Mapping[str, tuple[str, tuple[Armed, ...]]] = {
     "workers die": (
         "nanio",
         (
-            _at(faults.worker_killed, 20),
             _at(faults.worker_killed, 20, "manifest"),
             _at(faults.worker_killed, 30, "manifest", stored=True),
             _at(faults.worker_exits, 45),

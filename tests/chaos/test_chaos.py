@@ -12,8 +12,6 @@ from tests.chaos.scenarios import SHORT, schedule
 
 pytestmark = pytest.mark.slow
 
-SEEDS = (7,)
-
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Ground]:
@@ -27,8 +25,8 @@ def test_ends_as_if_nothing_had_happened(shared: Ground, name: str) -> None:
     shared.play(name, server, armed)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_random_schedules_end_as_if_nothing_had_happened(shared: Ground, seed: int) -> None:
-    drawn = schedule(seed)
-    print(drawn)
-    shared.play(f"seed {seed}", drawn.server, drawn.armed, all_happen=False)
+def test_a_seed_gives_the_same_schedule_again() -> None:
+    """That is what a recorded seed is for."""
+    drawn = [schedule(seed)[:2] for seed in range(20)]
+    assert [schedule(seed)[:2] for seed in range(20)] == drawn
+    assert len(set(drawn)) == 20
