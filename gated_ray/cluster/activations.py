@@ -16,7 +16,7 @@ from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import PlannedModel
 from gated_ray.cluster.planner import Planner
 from gated_ray.cluster.pool import Pool
-from gated_ray.cluster.result import SweepResult, conclude
+from gated_ray.cluster.result import SweepResult, conclude, print_failures
 from gated_ray.cluster.statistics_plan import plan_statistics
 from gated_ray.cluster.statistics_summary import STATISTICS, print_statistics_plan
 from gated_ray.cluster.statistics_worker import StatisticsActor
@@ -53,7 +53,9 @@ def run_activations(settings: ActivationsSettings) -> SweepResult:
     if not settings.dry_run or read_profile(objects, settings.profile.name):  # a known one is compared, not written
         claim_profile(objects, settings.profile)
     if settings.dry_run:
-        return dry_run(Planner(settings, objects, plan_statistics), settings, print_statistics_plan, TOKENS)
+        result = dry_run(Planner(settings, objects, plan_statistics), settings, print_statistics_plan, TOKENS)
+        print_failures(result.failures, settings)
+        return result
     with events_alone_on_stdout() if settings.log == "json" else nullcontext(), stopping() as stop:
         planner = Planner(settings, objects, plan_statistics)
         driver = drive(settings, objects, planner, _hire, stop, _notice_nothing, TOKENS, Inquiry())

@@ -6,7 +6,7 @@ from gated_ray.cluster.events import emit
 from gated_ray.cluster.failures import Failure
 from gated_ray.cluster.plan import PlannedModel
 from gated_ray.cluster.planner import Planner
-from gated_ray.cluster.result import SweepResult, print_failures
+from gated_ray.cluster.result import SweepResult
 from gated_ray.cluster.work_unit import WorkUnit
 from gated_ray.settings import ActivationsSettings, SweepSettings
 from gated_ray.store.keys import Partition
@@ -20,7 +20,7 @@ def dry_run(
     show: Callable[[Sequence[PlannedModel], Sequence[Failure]], None],
     unit: WorkUnit,
 ) -> SweepResult:
-    """Plans and failures in the order of the references, shown or told of as events.
+    """Plans and failures in the order of the references, shown or told of as events; who asks prints the failures.
 
     Args:
         planner: of all references.
@@ -45,5 +45,4 @@ def dry_run(
             emit("planned", model=model.partition.model, units=model.units_left, **{unit.noun: model.size_left})
         for failure in failures:
             emit("failed", message=failure.message, model=None, units=0, **{unit.noun: 0})
-    print_failures(failures, settings)
     return SweepResult(models, failures, 0)

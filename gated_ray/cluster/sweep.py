@@ -16,7 +16,7 @@ from gated_ray.cluster.notes import unused_rules
 from gated_ray.cluster.plan import PlannedModel
 from gated_ray.cluster.planner import Planner
 from gated_ray.cluster.pool import Pool
-from gated_ray.cluster.result import SweepResult, conclude
+from gated_ray.cluster.result import SweepResult, conclude, print_failures
 from gated_ray.cluster.stopping import stopping
 from gated_ray.cluster.summary import GEOMETRY, summarise
 from gated_ray.cluster.tables import print_plan
@@ -51,6 +51,7 @@ def run_sweep(settings: SweepSettings) -> SweepResult:
         result = dry_run(Planner(settings, objects), settings, print_plan, WEIGHTS)
         if unused := _unused_rules(settings, result.models, len(result.failures)):
             print(unused, file=sys.stderr)
+        print_failures(result.failures, settings)
         return result
     with events_alone_on_stdout() if settings.log == "json" else nullcontext(), stopping() as stop:
         driver = drive(settings, objects, Planner(settings, objects), Pool, stop, _notice_unused_rules(settings))
