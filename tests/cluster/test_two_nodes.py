@@ -17,8 +17,8 @@ UNIT_BYTES = 3 * 2 * MODEL.d_model * MODEL.d_mlp
 """Less than a part of the engine, so that a unit comes over one connection however many a worker may open."""
 RATE = 2 * UNIT_BYTES
 """Half a second a unit."""
-FASTER = 1.2
-"""Of the 2 that are possible, on two cores that other tests use too; the benchmark asks for 1.7."""
+FASTER = 1.4
+"""Of the 2 that are possible: nodes and workers start beside the first units, on two cores."""
 
 
 @pytest.mark.slow
