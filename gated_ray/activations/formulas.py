@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any
 
 import torch
-from transformers.activations import ACT2FN
+import transformers
 
 from gated_ray.errors import UnsupportedError
 
@@ -78,9 +78,10 @@ def formula_of(product: str, activation: str | None) -> Formula:
 
 
 def _activation(name: str | None) -> Function:
-    if name is None or name not in ACT2FN:
+    known = transformers.activations.ACT2FN
+    if name is None or name not in known:
         raise UnsupportedError(f"the activation function {name!r} is none of transformers'")
-    function: Function = ACT2FN[name]
+    function: Function = known[name]
     return function
 
 

@@ -1,4 +1,8 @@
-"""A checkpoint as a live `transformers` model: its class by config.json, its weights as the byte plane reads them, no file left."""
+"""A checkpoint as a live `transformers` model: its class by config.json, its weights as the byte plane reads them, no file left.
+
+Classes are named as attributes of `transformers`, which imports them when they are first asked for: it takes seconds, and a driver
+never runs a model.
+"""
 
 import json
 import re
@@ -11,7 +15,6 @@ from typing import Any, TypeGuard
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from gated_ray.architectures.finding import Architecture
@@ -36,7 +39,7 @@ class LiveModel:
         unused: tensors of the blocks' layers that the model's class has no place for: it leaves out what they do.
     """
 
-    model: PreTrainedModel
+    model: "transformers.PreTrainedModel"
     blocks: tuple[LoadedBlock, ...]
     vocabulary: int
     context: int | None
@@ -124,7 +127,7 @@ def _config(checkpoint: Checkpoint) -> Any:
     with tempfile.TemporaryDirectory(prefix="gated-ray-config-") as folder:
         (Path(folder) / "config.json").write_text(json.dumps(checkpoint.config), encoding="utf-8")
         try:
-            return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # whatever a config makes the library raise
             own = " (its code is on the Hub, and never run)" if checkpoint.config.get("auto_map") else ""
             raise UnsupportedError(
@@ -135,14 +138,14 @@ def _config(checkpoint: Checkpoint) -> Any:
 
 def _with_weights(
     config: Any, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype, gpus: int, ref: str
-) -> tuple[PreTrainedModel, Collection[str]]:
+) -> tuple["transformers.PreTrainedModel", Collection[str]]:
     """The base model with all its weights: made as such, or as part of the class that config.json names.
 
     And the tensors that it has no place for. transformers knows the names of some checkpoints only for the latter.
     """
     placing: dict[str, Any] = {"device_map": "auto"} if gpus > 1 else {}
     # Not the class's own: that of Qwen2.5-Omni asks the Hub for a pickle besides.
-    load: Any = PreTrainedModel.from_pretrained.__func__  # type: ignore[attr-defined]
+    load: Any = transformers.PreTrainedModel.from_pretrained.__func__  # type: ignore[attr-defined]
     refusal: Exception | None = None
     for model_class in _model_classes(config, ref):
         try:
@@ -163,7 +166,7 @@ def _with_weights(
         model, report = made
         missing = sorted(report["missing_keys"]) + sorted(str(each) for each in report["mismatched_keys"])
         if not missing:
-            base: PreTrainedModel = model.base_model
+            base: transformers.PreTrainedModel = model.base_model
             return base, report["unexpected_keys"]
         refusal = refusal or CheckpointError(
             f"{ref}: {model_class.__name__} of transformers {transformers.__version__} finds no weights for {_list(missing)}"
@@ -173,8 +176,8 @@ def _with_weights(
     raise refusal
 
 
-def _model_classes(config: Any, ref: str) -> list[type[PreTrainedModel]]:
-    known: Any = AutoModel._model_mapping
+def _model_classes(config: Any, ref: str) -> list[type["transformers.PreTrainedModel"]]:
+    known: Any = transformers.AutoModel._model_mapping
     named = [getattr(transformers, str(name), None) for name in config.architectures or ()]
     found = [each for each in (known.get(type(config), None), *named) if _is_model(each)]
     if not found:
@@ -184,8 +187,8 @@ def _model_classes(config: Any, ref: str) -> list[type[PreTrainedModel]]:
     return list(dict.fromkeys(found))
 
 
-def _is_model(found: Any) -> TypeGuard[type[PreTrainedModel]]:
-    return isinstance(found, type) and issubclass(found, PreTrainedModel)
+def _is_model(found: Any) -> TypeGuard[type["transformers.PreTrainedModel"]]:
+    return isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
 
 
 def _vocabulary(model: Any, ref: str) -> int:

@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from gated_ray.reports.failures import reading
-from gated_ray.reports.figures.scatter import drawn_neurons
 from gated_ray.reports.frequencies import FREQUENCY, LayerFrequencies, layer_frequencies
 from gated_ray.reports.layer_rows import LayerRow
 from gated_ray.reports.neuron_keys import KEY_COLUMNS
 from gated_ray.reports.quantiles import NORMS, LayerQuantiles, layer_quantiles
+from gated_ray.reports.thinning import drawn_neurons
 from gated_ray.vocabulary import COSINES
 
 _PLACE = ["layer", "component"]

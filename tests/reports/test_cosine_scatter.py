@@ -12,9 +12,9 @@ from gated_ray.errors import InputError
 from gated_ray.reports.figures import cosine_scatter, drawn_neurons
 from gated_ray.reports.figures.points import PointLayer
 from gated_ray.reports.figures.regions import THEORY_LINE
-from gated_ray.reports.figures.scatter import POINTS
 from gated_ray.reports.layer_rows import layer_rows
 from gated_ray.reports.published_tables import class_counts
+from gated_ray.reports.thinning import POINTS
 from gated_ray.vocabulary import COSINES, IO_CLASSES
 from tests.reports.synthetic import REGION, REVISION, block, blocks, tables
 

@@ -6,9 +6,10 @@ from gated_ray.reports.figures.experts import expert_heatmap, shared_and_routed
 from gated_ray.reports.figures.frequency import frequency_and_cosines, frequency_by_class
 from gated_ray.reports.figures.medians import median_curves
 from gated_ray.reports.figures.norms import cosines_and_norms
-from gated_ray.reports.figures.scatter import cosine_scatter, drawn_neurons
+from gated_ray.reports.figures.scatter import cosine_scatter
 from gated_ray.reports.figures.style import COLUMN, WIDTH, save_figure
 from gated_ray.reports.figures.training import training_shares
+from gated_ray.reports.thinning import drawn_neurons
 
 __all__ = [
     "COLUMN",

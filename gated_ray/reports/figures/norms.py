@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 from gated_ray.reports.figures.boxes import NORM_WORDS
 from gated_ray.reports.figures.crossing import crossing
-from gated_ray.reports.figures.scatter import POINTS, drawn_neurons
 from gated_ray.reports.figures.style import WIDTH, styled
 from gated_ray.reports.layer_rows import heading, layer_rows
 from gated_ray.reports.quantiles import NORMS
+from gated_ray.reports.thinning import POINTS, drawn_neurons
 from gated_ray.vocabulary import COSINES
 
 

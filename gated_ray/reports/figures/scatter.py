@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
@@ -17,12 +15,8 @@ from gated_ray.reports.figures.scales import cosine_scale
 from gated_ray.reports.figures.style import COSINE_WORDS, WIDTH, styled
 from gated_ray.reports.layer_rows import LayerRow, heading, layer_rows
 from gated_ray.reports.selected_layers import rows_of_layers
-from gated_ray.vocabulary import COSINES
+from gated_ray.reports.thinning import POINTS, SEED, drawn_neurons
 
-POINTS = 4000
-"""Most neurons drawn in a panel: more hide each other."""
-
-_SEED = 0
 _POINT_SIZE, _SMALL_PANEL = (
     1.3,
     150,
@@ -76,21 +70,6 @@ def cosine_scatter(
     return figure
 
 
-def drawn_neurons(neurons: pa.Table, row: LayerRow, points: int = POINTS) -> pa.Table:
-    """The neurons of one panel that have all cosines of their kind, thinned to ``points`` by a seeded choice, in their order.
-
-    The choice depends on the layer, the component and the rows' order alone. What was thinned before is returned unchanged.
-    """
-    mine = pc.and_(pc.equal(neurons["layer"], row.layer), pc.equal(neurons["component"], row.component))
-    for cosine in COSINES if row.gated else COSINES[-1:]:
-        mine = pc.and_(mine, pc.is_valid(neurons[cosine]))
-    table = neurons.filter(mine)
-    if table.num_rows <= points:
-        return table
-    generator = np.random.default_rng([_SEED, row.layer, *row.component.encode()])
-    return table.take(np.sort(generator.choice(table.num_rows, points, replace=False)))
-
-
 def _draw(layer: PointLayer, axes: Axes, neurons: pa.Table) -> PathCollection:
     across, up, colours = (neurons[name].to_numpy() for name in ("cos_gate_out", "cos_in_out", "cos_gate_in"))
     cosine_scale(axes, across=True, up=True)
@@ -117,7 +96,7 @@ def _note(rows: list[LayerRow], shown: Sequence[Regions], experts: bool) -> str:
     if any(each.theory or each.gate_in_high is not None for each in shown):
         parts.append("The same above the colour bar (red, and black for the layer where it is largest).")
     if max(row.classed for row in rows) > POINTS:
-        parts.append(f"Panels of more than {POINTS:,} neurons show {POINTS:,} of them, drawn at random (seed {_SEED}).")
+        parts.append(f"Panels of more than {POINTS:,} neurons show {POINTS:,} of them, drawn at random (seed {SEED}).")
     if not any(row.classed for row in rows):
         parts.append("No neuron has all three cosines.")
     return " ".join(parts)
