@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from tests.conformance.replay import Flow, NotReplayableError
-from tests.conformance.tracing import Call, Node, in_float64
+from tests.conformance.tracing import Call, Node, float64_by_default
 
 _PASSES = {"view", "_unsafe_view", "unsqueeze", "squeeze", "clone", "_to_copy", "alias", "detach", "_reshape_alias"}
 _SUMS = {"add", "sub"}
@@ -41,7 +41,7 @@ class Path:
         return torch.cat([self._rows(chunk.reshape(shape)) for chunk in padded.split(rows)])[: len(x)]
 
     def _rows(self, values: torch.Tensor) -> torch.Tensor:
-        with in_float64():
+        with float64_by_default():
             result = self.flow.replay(self.target, {self.source: values}, self._without_others if self.alone else None)
         rows, width = values.numel() // values.shape[-1], values.shape[-1]
         if result.numel() % (rows * result.shape[-1]):

@@ -24,15 +24,22 @@ class InFloat64(TorchDispatchMode):
 
 
 @contextmanager
-def in_float64() -> Iterator[None]:
-    """Whatever is computed inside is float64, new tensors included."""
+def float64_by_default() -> Iterator[None]:
+    """For what was recorded, whose conversions are long already: a dispatch mode costs more than a tiny operation."""
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        with torch.no_grad(), InFloat64():
+        with torch.no_grad():
             yield
     finally:
         torch.set_default_dtype(default)
+
+
+@contextmanager
+def in_float64() -> Iterator[None]:
+    """Whatever is computed inside is float64, new tensors included."""
+    with float64_by_default(), InFloat64():
+        yield
 
 
 def long_floats(kwargs: Mapping[str, Any]) -> dict[str, Any]:
