@@ -26,6 +26,9 @@ os.environ |= {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "OMP_WAIT_POLICY": "passive",  # torch threads that spin for each other starve the servers beside them
     "RAY_ADDRESS": "local",
+    # Nobody follows the workers' logs here; Ray looks for new ones ten times a second, through all that the tests have left.
+    "RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "1",
+    "LOG_NAME_UPDATE_INTERVAL_S": "30",
 }
 
 pytest_plugins = ["tests.cluster.fixtures", "tests.servers.fixtures"]
