@@ -53,8 +53,8 @@ bench: setup servers
 chaos: setup
 	$(BIN)/python -m tests.chaos --seeds 20
 
-# What the benchmark of HTTP measures against. Not part of the set-up: no test needs it.
-servers:
+# What the benchmark of HTTP measures against. Not part of the set-up: no test needs it. After the browser: apt takes one at a time.
+servers: browser
 	@command -v nginx curl openssl > /dev/null || (apt-get update -qq && apt-get install -y -qq nginx-light curl openssl) || \
 	{ echo "make bench needs nginx, curl and openssl: install them as root (Debian: apt-get install nginx-light curl openssl)"; exit 1; }
 
